@@ -257,6 +257,79 @@ def test_a_screen_shows_what_a_client_does(name: str, screen: str, activity: str
     assert activity == find(name).report(Evidence(screen=screen), NOW).activity
 
 
+DONE = {"type": "result", "subtype": "success", "is_error": False, "terminal_reason": "completed"}
+FAILED = {"message": "it failed"}
+
+
+def rollout(**payload: object) -> dict[str, object]:
+    return {"type": "event_msg", "payload": payload}
+
+
+def failed_by(info: object) -> list[dict[str, object]]:
+    return [rollout(type="error", **FAILED, codex_error_info=info), rollout(type="task_complete")]
+
+
+def status(code: int) -> dict[str, object]:
+    return {"response_too_many_failed_attempts": {"http_status_code": code}}
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "lines", "activity", "fault"),
+    [
+        ("claude", "stream", [{"type": "result", "subtype": "error_during_execution"}], "error", ""),
+        ("claude", "stream", [{"type": "result", "subtype": "error_max_budget_usd", "errors": ["x"]}], "error", ""),
+        ("claude", "stream", [DONE, {"type": "prompt_suggestion"}], "idle", ""),
+        ("claude", "stream", [DONE, {"type": "system", "subtype": "session_state_changed"}], "idle", ""),
+        ("claude", "stream", [DONE, {"type": "system", "subtype": "init"}], "busy", ""),
+        ("codex", "stream", [{"type": "turn.failed", "error": "unexpected status 401 Unauthorized"}], "error", "auth"),
+        ("codex", "record", failed_by("usage_limit_exceeded"), "limited", ""),
+        ("codex", "record", failed_by("server_overloaded"), "limited", "outage"),
+        ("codex", "record", failed_by("unauthorized"), "error", "auth"),
+        ("codex", "record", failed_by("other"), "error", ""),
+        ("codex", "record", failed_by(status(401)), "error", "auth"),
+        ("codex", "record", failed_by(status(429)), "limited", ""),
+        ("codex", "record", failed_by(status(529)), "limited", "outage"),
+        ("codex", "record", failed_by(status(500)), "error", ""),
+        ("codex", "record", [rollout(type="task_complete", error="it failed")], "error", ""),
+        ("codex", "record", [rollout(type="task_complete", error={"codex_error_info": "other"})], "error", ""),
+        ("codex", "record", [rollout(type="task_complete", last_agent_message="Done.", error=None)], "idle", ""),
+        ("codex", "record", [rollout(type="agent_reasoning"), rollout(type="task_complete")], "unknown", ""),
+        (
+            "gemini",
+            "stream",
+            [{"type": "result", "status": "error", "error": {"type": "RetryableQuotaError", **FAILED}}],
+            "limited",
+            "",
+        ),
+        (
+            "opencode",
+            "stream",
+            [{"type": "error", "error": {"name": "ProviderAuthError", "data": FAILED}}],
+            "error",
+            "auth",
+        ),
+    ],
+)
+def test_a_line_about_a_failure_is_told_by_its_kind(
+    name: str, source: str, lines: list[dict[str, object]], activity: str, fault: str
+) -> None:
+    data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+    for lead in (b"", b" ", b"\xef\xbb\xbf", b"\0\0"):
+        given: dict[str, Any] = {source: lead + data.replace(b"\n{", b"\n" + lead + b"{")}
+        said = find(name).report(Evidence(**given), NOW)
+        assert (activity, fault) == (said.activity, said.fault)
+
+
+def test_a_reset_in_what_a_service_answered_is_read() -> None:
+    body = json.dumps({"error": {"type": "usage_limit_reached", "resets_at": NOW.timestamp() // 1 + 7200}})
+    error = {"name": "APIError", "data": {"message": "it failed", "statusCode": 429, "responseBody": body}}
+
+    said = find("opencode").report(Evidence(stream=json.dumps({"type": "error", "error": error}).encode() + b"\n"), NOW)
+
+    assert ("limited", NOW + timedelta(hours=2)) == (said.activity, said.until)
+
+
 @pytest.mark.parametrize(
     ("hook", "activity", "fault"),
     [
@@ -266,6 +339,19 @@ def test_a_screen_shows_what_a_client_does(name: str, screen: str, activity: str
         ({"hook_event_name": "SessionStart"}, "unknown", ""),
         ({"hook_event_name": "Stop", "background_tasks": []}, "idle", ""),
         ({"hook_event_name": "Stop", "background_tasks": [{"id": "b1", "status": "running"}]}, "busy", ""),
+        ({"hook_event_name": "Stop", "background_tasks": [{"id": "b1", "status": "completed"}]}, "idle", ""),
+        ({"hook_event_name": "Stop", "background_tasks": [{"id": "b1"}]}, "busy", ""),
+        ({"hook_event_name": "Stop", "background_tasks": [{"task": "b1", "status": "pending"}]}, "busy", ""),
+        (
+            {
+                "hook_event_name": "Stop",
+                "background_tasks": [{"id": "b1", "status": "failed"}, {"id": "b2", "status": "running"}],
+            },
+            "busy",
+            "",
+        ),
+        ({"hook_event_name": "StopFailure", "error": "connection_error"}, "limited", "outage"),
+        ({"hook_event_name": "StopFailure", "error": "timeout_error"}, "limited", "outage"),
         ({"hook_event_name": "PermissionRequest", "tool_name": "Write"}, "waiting", ""),
         ({"hook_event_name": "StopFailure", "error": "server_error", "last_assistant_message": "500"}, "error", ""),
         ({"hook_event_name": "StopFailure", "error": "authentication_failed"}, "error", "auth"),

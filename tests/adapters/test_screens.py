@@ -96,6 +96,39 @@ def test_what_stands_in_the_box_of_each_client_is_read(name: str) -> None:
     assert (line, line, ["waits", "unknown"]) == (input_box(EVERY[name]), half_typed(EVERY[name]), fates)
 
 
+LONG = "half typed" + "".join(f"\n  line {n}" for n in range(9))
+
+
+@pytest.mark.parametrize(
+    ("box", "foot", "line"),
+    [
+        ("❯ half typed", "  ? for shortcuts", "half typed"),
+        (f"❯ {LONG}", "  ? for shortcuts", "half typed"),
+        ("❯ half typed", "\n".join(f"  {n} of its notes" for n in range(6)), "half typed"),
+        ("❯ 1. first do this", "  ? for shortcuts", "1. first do this"),
+        ("! ls -l", "  ! for bash mode", "ls -l"),
+        ("❯", "  ? for shortcuts", ""),
+        ('❯ Try "fix lint errors"', "  ? for shortcuts", ""),
+        ("❯ half typed", "  esc to interrupt", ""),
+    ],
+)
+def test_a_half_typed_line_of_claude_is_found_in_a_box_of_any_size(box: str, foot: str, line: str) -> None:
+    rule = "─" * 80
+
+    assert line == half_typed(f"● Done.\n\n✻ Worked for 9s\n\n{rule}\n{box}\n{rule}\n{foot}\n")
+
+
+@pytest.mark.parametrize(
+    ("box", "line"),
+    [
+        ("half typed", "half typed"), (LONG, "half typed"), ("Ask Codex to do anything", ""), ("1. Yes\n  2. No", ""),
+        ("Improve documentation in @filename", ""), ("Explain this codebase", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_half_typed_line_of_codex_is_found_in_a_box_of_any_size(box: str, line: str) -> None:
+    assert line == half_typed(f"• Done.\n\n  Worked for 6s\n\n\n› {box}\n\n  model · ~/work\n")
+
+
 def test_of_each_live_client_there_is_a_screen_with_a_typed_line() -> None:
     assert {"claude", "codex", "gemini", "opencode"} == {client(name) for name in TYPED}
 
@@ -316,6 +349,42 @@ def test_a_quoted_screen_is_no_state(name: str, truth: str, quoted: list[str], w
     assert found == truth or (truth == "unknown" and found not in FALSE), (found, screen)
 
 
+CODEX = "› go\n\n• Done.\n\n  Worked for 6s\n\n{}\n\n\n› Ask Codex\n\n  model · ~/work"
+OPTIONS = "1. Yes\n  2. No\n\n  Press Enter to continue\n"
+
+
+@pytest.mark.parametrize(
+    ("screen", "activity"),
+    [
+        (CODEX.format("  1 background terminal running · /ps to view"), "busy"),
+        (CODEX.format("  1 background terminal is running"), "busy"),
+        (CODEX.format("  2 background terminals still running · /ps to view"), "busy"),
+        (CODEX.format("  1 sub-agent running"), "busy"),
+        (CODEX.format(""), "idle"),
+        (f"  Sign in with ChatGPT to use Codex as part of your paid plan\n\n> {OPTIONS}", "waiting"),
+        (f"  Sign in with ChatGPT to use Codex as part of your paid plan\n\n› {OPTIONS}", "waiting"),
+        ("› go\n\n• Asking\n\n  Question 1/1\n  Which?\n\n  › 1. A\n    2. B\n\n  enter to submit answer\n", "waiting"),
+    ],
+)
+def test_codex_at_work_behind_its_prompt_or_before_a_choice(screen: str, activity: str) -> None:
+    assert activity == read("codex", screen).activity
+
+
+@pytest.mark.parametrize(
+    ("said", "activity"),
+    [
+        ("✕ You have reached your daily limit", "limited"),
+        ("✕ Error: something else went wrong", "error"),
+        ("✕ [API Error: You have exhausted your capacity on this model. Your quota will reset after 5h.]", "limited"),
+        ("✕ [API Error: got status: INTERNAL]\n\nℹ  An update is available", "error"),
+        ("✦ All of it is done.", "idle"),
+        ("✕ Error: something went wrong\n\n✦ All of it is done.", "idle"),
+    ],
+)
+def test_any_message_of_gemini_s_own_about_a_failure_is_one(said: str, activity: str) -> None:
+    assert activity == read("gemini", SCREENS["gemini-idle.80x24"].replace("✦ All of it is done.", said)).activity
+
+
 @pytest.mark.parametrize("name", HOSTS)
 def test_a_host_without_a_quote_is_told_right(name: str) -> None:
     assert list(HOSTS[name]) == [read(name, host.replace("QUOTE", "")).activity for host in HOSTS[name].values()]
@@ -350,6 +419,15 @@ ANY_VERSION = [
     ("✻ Worked for 9s", "⏵⏵ accept edits on · 1 shell · ← for agents · ↓ to manage"),
     ("✻ Worked for 9s", "manual mode on · 3 background tasks"),
     ("✻ Worked for 9s", "2 local agents"),
+    ("✻ Waiting for background agents", "? for shortcuts"),
+    ("✻ 2 background tasks running", "? for shortcuts"),
+    ("✻ Worked for 9s · 1 background task running", "? for shortcuts"),
+    ("✻ Worked for 9s · 2 subagents still active", "? for shortcuts"),
+    ("✻ Worked for 9s · 2 subagents are running in background", "? for shortcuts"),
+    ("✻ Worked for 9s", "⏵⏵ accept edits on · 1 monitor (running)"),
+    ("✻ Worked for 9s", "⏵⏵ accept edits on · 1 shell, 2 local agents · ↓ to manage"),
+    ("✻ Worked for 9s", "⏵⏵ accept edits on · 1 subagent"),
+    ("✻ Worked for 9s", "⏵⏵ accept edits on · 1 background task is running"),
 ]
 NOT_IN_THE_BACKGROUND = [
     ("✻ Worked for 9s", "? for shortcuts"),
@@ -358,6 +436,8 @@ NOT_IN_THE_BACKGROUND = [
     ("● 1 shell still running", "? for shortcuts"),
     ("✻ Worked for 9s · done 2:22 PM", "⏵⏵ accept edits on · 2 sessions of others"),
     ("✻ Worked for 9s · done 2:22 PM", "100 tokens · 3 files changed"),
+    ("✻ Worked for 9s", "⏵⏵ accept edits on · 1 MCP server failed · /mcp"),
+    ("✻ Worked for 9s", "⏵⏵ accept edits on · 1 task was left"),
 ]
 
 
@@ -410,6 +490,76 @@ def test_words_of_a_limit_in_the_client_s_own_message_are_none() -> None:
     shown = TURN.replace("All of it is done.", f"It printed:\n  {words}").replace("ABOVE", "✻ Worked for 9s")
 
     assert "idle" == read("claude", shown.replace("FOOT", "? for shortcuts"), "2.1.332").activity
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Usage limit handling is described in limits.md.",
+        "Credit balance checks are in billing.py.",
+        "Prompt is too long to be shown here, so I wrote it to a file.",
+        "Request timed out errors are handled.",
+        "Not logged in users are redirected.",
+        "Your organization's page is written.",
+    ],
+)
+def test_the_model_s_own_words_about_a_failure_are_none(said: str) -> None:
+    shown = TURN.replace("All of it is done.", said).replace("ABOVE", "✻ Worked for 9s").replace("FOOT", "")
+
+    assert "idle" == read("claude", shown).activity
+
+
+@pytest.mark.parametrize("version", ["", "2.1.197", "2.1.332"])
+@pytest.mark.parametrize("over", ["\n\n✻ Worked for 9s", ""])
+@pytest.mark.parametrize("more", ["", "\n     /upgrade to increase your usage limit."])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "● You've hit your session limit · resets 3pm (UTC)",
+        "● Claude usage limit reached. Your limit will reset at 3pm (UTC).",
+        "  ⎿  5-hour limit reached ∙ resets 3pm (UTC)",
+        "  ⎿  Claude usage limit reached. Your limit will reset at 3pm (UTC).",
+    ],
+)
+def test_a_limit_is_read_with_its_lines_below(said: str, more: str, over: str, version: str) -> None:
+    shown = f"❯ go\n\n{said}{more}{over}\n\n{BOX}\n  ? for shortcuts"
+
+    report = read("claude", shown, version)
+
+    if over or said.startswith("●"):
+        assert ("limited", NOW.replace(hour=15)) == (report.activity, report.until)
+    else:
+        assert "unknown" == report.activity
+
+
+@pytest.mark.parametrize("line", ["API Error (Connection error.) · Retrying in 4 seconds… (attempt 3/10)"])
+def test_a_retry_below_what_it_is_for_is_work(line: str) -> None:
+    shown = f"❯ go\n\n● Reading\n  ⎿  {line}\n\n{BOX}\n  ? for shortcuts"
+
+    assert ("busy", True) == (read("claude", shown).activity, read("claude", shown).retries)
+    assert not read("claude", shown.replace(line, f"{line}\n\n● Done.\n\n✻ Worked for 9s")).retries
+
+
+CHOICES = "❯ 1. Yes\n   2. Yes, and don't ask again\n   3. No, and tell Claude what to do differently (esc)"
+
+
+@pytest.mark.parametrize(
+    ("screen", "why"),
+    [
+        (f"● Bash(ls)\n\n{'─' * 80}\n Do you want to proceed?\n {CHOICES}\n", "asks for a permission"),
+        (
+            "╭─────╮\n│ Do you want to proceed?\n│ " + CHOICES.replace("\n", "\n│") + "\n╰─────╯\n",
+            "asks for a permission",
+        ),
+        (" Ready to code?\n\n ❯ 1. Yes\n   2. No, keep planning\n\n ctrl-g to edit in Vim\n", "shows a dialog"),
+        (" Choose the text style\n\n ❯ 1. Dark mode ✔\n   2. Light mode\n", "shows a dialog"),
+        (" Select login method:\n\n ❯ 1. A subscription\n\n   2. An account\n", "shows a dialog"),
+        (" Login successful. Press Enter to continue…\n", "shows a dialog"),
+        (" Security notes:\n\n Press Enter to continue…\n", "shows a dialog"),
+    ],
+)
+def test_a_dialog_that_names_no_keys_is_one_too(screen: str, why: str) -> None:
+    assert ("waiting", why) == (read("claude", screen).activity, read("claude", screen).why)
 
 
 def test_a_hook_that_names_no_task_does_not_hide_what_the_screen_names() -> None:

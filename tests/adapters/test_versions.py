@@ -32,8 +32,14 @@ def asked(place: Path) -> int:
 @pytest.mark.parametrize(
     ("says", "version"),
     [
-        ("2.1.332 (Claude Code)", "2.1.332"), ("codex-cli 0.171.0", "0.171.0"), ("v1.2.3", ""), ("none", ""), ("", ""),
-        ("1.2.3.4", ""), ("a 1.2.3, b 4.5.6", "1.2.3"),
+        ("2.1.332 (Claude Code)", "2.1.332"), ("codex-cli 0.171.0", "0.171.0"), ("v1.2.3", "1.2.3"), ("none", ""),
+        ("", ""), ("1.2.3.4", ""), ("1.2", ""), ("a 1.2.3, b 4.5.6", "1.2.3"), ("codex-cli 0.172.0-alpha.3", "0.172.0"),
+        ("aider 0.86.2.dev12+g1a2b3c", "0.86.2"), ("0.87.0rc1", "0.87.0"), ("0.0.0-dev-202611290000", "0.0.0"),
+        ("\x1b[32m2.1.332\x1b[0m (Claude Code)", "2.1.332"), ("Claude Code v2.1.332", "2.1.332"),
+        ("Warning: Node 20.1.0 is old\n2.1.332 (Claude Code)", "2.1.332"),
+        ("npm notice: 10.2.0 is out, 9.1.1 is used\ncodex-cli 0.171.0", "0.171.0"),
+        ("2.1.332 (Claude Code)\nUpdate available: 2.1.400", "2.1.332"), ("@google/gemini-cli: 0.61.0", "0.61.0"),
+        ("version: 1.2.3-rc.1", "1.2.3"), ("2026.11.29", "2026.11.29"), ("error: 10.0.0.1 is unreachable", ""),
     ],
 )  # fmt: skip
 def test_a_version_is_three_numbers_and_is_asked_once(tmp_path: Path, says: str, version: str) -> None:

@@ -390,6 +390,9 @@ def test_a_status_tells_at_least_what_scripts_rely_on(place: Place) -> None:
         (("waive", "nothing", "--why", "x"), 3),
         (("waive", "nothing", "--why", "x", "--deployment", "night"), 3),
         (("log", "night", "--type", "decidde"), 2),
+        (("log", "night", "--since", "yesterday"), 2),
+        (("log", "night", "--worker", "nobody"), 3),
+        (("log", "night", "--worker", "night_a", "--type", "verified"), 0),
     ],
 )
 def test_exit_codes_while_it_is_open(place: Place, words: tuple[str, ...], code: int) -> None:
@@ -419,6 +422,15 @@ def test_another_plan_of_the_same_name_is_refused_with_the_difference(place: Pla
     assert "workers.command" in said.err
 
 
+def test_a_log_without_what_is_asked_for_says_so(place: Place) -> None:
+    place.up()
+
+    assert "night: no such event\n" == place("log", "night", "--type", "verified").err
+    assert "no worker 'nigt_a' in night; did you mean 'night_a'?" in place("log", "night", "--worker", "nigt_a").err
+    assert "found 'xyzzy'; expected a type of event, such as" in place("log", "night", "--type", "xyzzy").err
+    assert "--since: found 'yesterday'; expected the number" in place("log", "night", "--since", "yesterday").err
+
+
 def test_a_log_is_lines_for_people_and_json_lines_for_programs(place: Place) -> None:
     place.up()
 
@@ -439,6 +451,15 @@ def test_a_screen_can_be_seen_and_attached_to(place: Place) -> None:
 
     until(lambda: "one\n  two" in place("capture", "night_a").out)
     assert "attach-session" in place("attach", "night_a", "--print").out
+
+
+def test_attaching_without_a_terminal_is_refused_in_words(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.up()
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+    said = place("attach", "night_a")
+
+    assert (2, "error: attach: expected a terminal\nhint: wakeman attach night_a --print\n") == (said.code, said.err)
 
 
 def test_a_session_that_is_no_worker_s_is_attached_to_by_the_name_that_a_notice_has(place: Place) -> None:

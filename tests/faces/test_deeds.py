@@ -94,7 +94,7 @@ def test_amend_says_what_changed_key_by_key_and_for_whom(place: Place) -> None:
     said = place("amend", "night", place.plan(changed + "[stuck]\nafter = 77\n", "longer.toml"))
     rows = [re.split(r"  +", row.strip()) for row in said.out.splitlines()[1:-1]]
 
-    assert re.match(r". amended night: 3 keys, 2 units; 1 running worker keep", said.out)
+    assert re.match(r". amended night: 3 keys, 2 units; 1 running worker keeps what it was told", said.out)
     assert ["workers.at_once", "1 -> 2", "from the next check; nobody is ended"] in rows
     assert ["stuck.after", "600.0 -> 77.0", "from the next check"] in rows
     assert ["+", "c", "pending, night_c"] in rows
@@ -104,7 +104,10 @@ def test_amend_says_what_changed_key_by_key_and_for_whom(place: Place) -> None:
 def test_an_amendment_of_nothing_says_so(place: Place) -> None:
     place.up()
 
-    assert "amended night: nothing is another" in place("amend", "night", "plan.toml").out
+    said = place("amend", "night", "plan.toml").out
+
+    assert "amended night: the plan is as it was\n" in said
+    assert "undo" not in said
 
 
 def test_each_unit_that_a_person_judges_is_told_with_what_follows(place: Place) -> None:

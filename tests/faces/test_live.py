@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from io import StringIO
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,7 +19,7 @@ from wakeman.core.model import FileFingerprint, Verdict
 from wakeman.engine.check import check
 from wakeman.engine.wait import wait
 from wakeman.faces.cli.board import board
-from wakeman.faces.cli.live import Narrator, farewell, waited
+from wakeman.faces.cli.live import Narrator, _check_due, farewell, waited
 from wakeman.faces.cli.paper import Paper
 
 ASKS = {"stuck": {"after": 60, "silent": ["ask"]}, "cleanup": {"rounds": 1}}
@@ -54,13 +55,23 @@ def test_without_a_terminal_each_change_is_a_line_with_its_time_in_utc() -> None
     rows = stream.getvalue().splitlines()
 
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \S", row) for row in rows)
-    assert f" {NAME} open: 6 units, 3 workers, " in rows[0]
+    assert f" {NAME} open: 6 units, 3 workers, next check in " in rows[0]
     assert any(" started w0 w1 w2" in row for row in rows)
     assert any(" verified w2 2/2 units" in row for row in rows)
     [asked] = [at for at, row in enumerate(rows) if " w0 is silent for " in row]
     assert rows[asked + 1].endswith(f" do: wakeman attach {NAME}/w0")
     assert any(" w1 back-off: attempt 2 of 2" in row for row in rows)
     assert not any("\x1b" in row or "\r" in row for row in rows)
+
+
+def test_a_deployment_that_is_over_or_paused_has_no_next_check() -> None:
+    status, on = STATES["one"], Paper(width=None, rows=None)
+    ways: list[dict[str, Any]] = [{}, {"paused": True}, {"next_check": None}, {"outcome": "partial"}]
+
+    said = [_check_due(msgspec.structs.replace(status, **each), on) for each in ways]
+
+    assert said[0].startswith(", next check ")
+    assert [f", paused: none until wakeman unpause {status.deployment}", ", no alarm is set", ""] == said[1:]
 
 
 def test_on_a_terminal_one_row_is_painted_again_and_all_others_stay(monkeypatch: pytest.MonkeyPatch) -> None:

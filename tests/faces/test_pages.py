@@ -29,6 +29,7 @@ from wakeman.api.status import ListedStatus, Status, Statuses, UnreadableStatus,
 from wakeman.core.model import (
     Alarm,
     Choice,
+    CleanupSpec,
     Deployment,
     Dialog,
     FileFingerprint,
@@ -55,6 +56,7 @@ from wakeman.faces.cli.paper import Line, Paper, paper, speaks_utf8
 
 SAMPLES = Path(__file__).parents[2] / "state" / "samples"
 NOW = datetime(2026, 11, 29, 0, 52, tzinfo=UTC)
+SPENT: dict[str, dict[str, object]] = {"cleanup": {"rounds": 0}, "stuck": {"attempts": 1}}
 WIDTHS = (40, 59, 60, 79, 80, 100, 120, 140, 200)
 PIPE = Paper(width=None, rows=None)
 HOSTILE = "\x1b[2J\x1b]0;gotcha\x07\u202e全角の長い言葉\t\r\n\x00e\u0301 👩‍👩‍👧 ■"
@@ -232,6 +234,46 @@ def test_with_all_every_worker_has_a_row(state: str, width: int) -> None:
         tails = [on.middle(each.name, 8)[-2:] for each in data.workers]
         assert sum(any(tail in row for row in rows) for tail in tails) == len(tails)
         assert len(rows) >= len(data.workers) + sum(1 + bool(each.commands) for each in data.needs)
+
+
+def test_an_open_deployment_says_why_the_units_of_ended_workers_are_undone() -> None:
+    play = Play(workers=3, units=2, acts={"w0": Act(hangs=True, stops_after=0), "w1": Act(stops_after=1)}, plan=SPENT)
+    play.run(5)
+    d = play.deployment
+    d.workers["w2"].state = "exited"
+    d.units["w2/u0"].verdict = Verdict("w2/u0", ("out/w2/u0.json: not YAML: line 3: bad",))
+    d.units["w2/u1"].verdict = Verdict("w2/u1", ("out/w2/u1.json: 80.5% of the input, expected at most 60%",))
+    data = shape(d, d.at or NOW, d.looked_at, stands=True)
+
+    for on in (PIPE, Paper(width=79, rows=23)):
+        for everything in (False, True):
+            rows = text(page(data, on, everything=everything), on)
+            reasons = [row.strip() for row in rows if row.startswith("   1 unit ")]
+            assert [
+                "1 unit    missing: w1, exit status 0",
+                "1 unit    not YAML; “line 3: bad”",
+                "1 unit    too big: more than 0.6 of the input; “0.805”",
+            ] == sorted(reasons)
+
+
+def test_why_units_are_undone_gives_way_to_whoever_needs_a_person() -> None:
+    on = Paper(width=79, rows=14)
+    d = crowd(6)
+    d.plan = msgspec.structs.replace(d.plan, cleanup=CleanupSpec(rounds=0))
+    d.workers["docs_03"].spent = 2
+
+    with_room, without = (text(page(told(d), each), each) for each in (PIPE, on))
+
+    assert any(row.startswith("   3 units   missing: docs_03") for row in with_room)
+    assert not any("missing" in row for row in without)
+    assert any("4 more need you" in row for row in without)
+
+
+def test_a_worker_that_starts_again_has_its_reason_in_its_own_row_alone() -> None:
+    rows = text(page(told(crowd(4)), PIPE), PIPE)
+
+    assert any("docs_03" in row and "back-off" in row for row in rows)
+    assert not any("units   missing" in row for row in rows)
 
 
 def test_without_a_terminal_nothing_is_cut_and_there_is_no_bar() -> None:

@@ -197,6 +197,34 @@ def test_a_run_is_compared_with_the_one_before(desk: Desk) -> None:
     assert desk.data(str(SAMPLES / "demo" / "events.jsonl"))["before"] is None  # a copy has no neighbours
 
 
+def test_units_that_are_at_work_are_not_called_missing(desk: Desk) -> None:
+    once: dict[str, Any] = {"cleanup": {"rounds": 0}}
+    before = Play(workers=2, units=2, plan=once)
+    before.run(600)
+    desk.keep(NAME, before.lines)
+    now = Play(workers=2, units=2, acts={"w0": Act(hangs=True, stops_after=0), "w1": Act(stops_after=1)}, plan=once)
+    now.run(5)
+    forged = Forged(now.lines)
+    forged.lines[0]["data"]["name"] = f"{NAME}.2"
+    desk.keep(f"{NAME}.2", forged.encoded())
+
+    data, page, plain = desk.data(f"{NAME}.2"), desk.text(f"{NAME}.2"), desk.text(f"{NAME}.2", "--format", "md")
+
+    alive = {name for name, each in now.deployment.workers.items() if each.live}
+    assert "open" == data["status"]["outcome"]
+    assert {"w0"} == alive
+    assert ["w1/u1"] == data["before"]["failing"]
+    for text in (page, plain):
+        assert "What is not done yet, and why" in text
+        assert "What is missing" not in text
+        assert "has not ended yet" in text
+        assert f"retry {NAME}.2/w1" in text
+        assert "did not end" not in text
+        assert f"retry {NAME}.2/w0" not in text
+    assert "no verdict" in plain
+    assert "the check found nothing" not in plain
+
+
 def using(lines: list[bytes], name: str, used: dict[str, dict[str, float]]) -> list[bytes]:
     """Return the lines of a night whose workers have used that, as a run of that name."""
     forged = Forged(lines)

@@ -453,7 +453,10 @@ def test_a_permission_is_given_in_no_other_word() -> None:
         (("--no-token", "--act"), "expected on a loopback address, without --act"),
         (("--no-token", "--host", "192.0.2.1"), "expected on a loopback address, without --act"),
         (("--host", "no.such.name.invalid"), "no.such.name.invalid:8577:"),
+        (("--host", "no.such.name.invalid"), "hint: --host names an address of this machine"),
         (("--port", "0"), "expected a whole number of at least 1"),
+        (("--port", "65536"), "found '65536'; expected a whole number of at least 1, at most 65535"),
+        (("--token-file", "no/where"), "--token-file no/where: No such file or directory\n"),
         (("--token-file", "open"), "others may read it"),
         (("--token-file", "short"), "found a token of 4 characters"),
         (("--token-file", "dir"), "--token-file dir:"),
@@ -485,7 +488,9 @@ def test_a_port_that_is_taken_is_an_error(tmp_path: Path, capsys: pytest.Capture
         code = main(["serve", "--state", str(tmp_path / "state"), "--port", str(port)])
 
     assert 2 == code
-    assert f"127.0.0.1:{port}: Address already in use" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"127.0.0.1:{port}: Address already in use" in said
+    assert f"serve --port {port + 1 if port < 65535 else port - 1}\n" in said
 
 
 def test_a_token_file_is_made_once_and_kept(tmp_path: Path) -> None:

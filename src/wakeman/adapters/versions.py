@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from wakeman.core.errors import WakemanError
 from wakeman.core.gate import Refused, decode_json
+from wakeman.core.text import unescaped
 from wakeman.ports import Files, Machine
 
 VERSION_TIMEOUT_S = 5.0
@@ -17,7 +18,11 @@ KEPT_MAX = 100
 """Programs whose versions are kept."""
 KEPT_BYTES_MAX = 256 * 1024
 """Bytes of the file that keeps them at most."""
-_VERSION = re.compile(r"(?<![\w.])\d+\.\d+\.\d+(?![\w.])")
+_VERSION = r"(?<![\w.])v?(\d+\.\d+\.\d+)(?!\d|\.\d)"
+"""What a pre-release or a build adds behind it is passed over."""
+_OTHERS = r"(?!(?:node|npm|python)\b)"
+_OWN_LINE = rf"(?mi)^[ \t]*(?:{_OTHERS}[a-z@/_-]+[ \t:]+){{0,4}}{_VERSION}\S*(?: \([^)\n]*\))?[ \t]*\r?$"
+"""A line with nothing but a name and a version: others warn of something else's."""
 
 
 class ProgramVersions:
@@ -40,8 +45,7 @@ class ProgramVersions:
             known = self._read()
             if key not in known:
                 ran = self._machine.run([found, "--version"], cwd="/", env=env, timeout=VERSION_TIMEOUT_S)
-                said = _VERSION.search(ran.out)
-                known[key] = said[0] if said else ""
+                known[key] = _said_version(ran.out)
                 self._write(known)
             return known[key]
         return ""
@@ -59,3 +63,10 @@ class ProgramVersions:
         latest = dict(list(known.items())[-KEPT_MAX:])
         with suppress(WakemanError):  # it is asked again
             self._files.write(self._kept, json.dumps(latest).encode("utf-8", "surrogateescape"))
+
+
+def _said_version(out: str) -> str:
+    """Return the version that a program says, in a line of its own if there is one; "" for none."""
+    text = unescaped(out)
+    said = re.search(_OWN_LINE, text) or re.search(_VERSION, text)
+    return said[1] if said else ""

@@ -273,13 +273,15 @@ def amended(before: Deployment, d: Deployment, file: str) -> Deed:
     units = unit_changes(list(before.units), list(d.units), f"pending, {moved}", "no longer wanted")
     different = len(set(before.units) ^ set(d.units))
     changes = (*keys, *units)
-    size = f"{count(len(keys), 'key')}, {count(different, 'unit')}" if changes else "nothing is another"
-    kept = f"; {count(len(alive), 'running worker')} keep what they were told" if alive else ""
+    size = f"{count(len(keys), 'key')}, {count(different, 'unit')}" if changes else "the plan is as it was"
+    one = len(alive) == 1
+    told = f"{'keeps' if one else 'keep'} what {'it was' if one else 'they were'} told"
+    kept = f"; {count(len(alive), 'running worker')} {told}" if alive and changes else ""
     return Deed(
         target=d.name,
         says=f"amended {d.name}: {size}{kept}",
         changes=changes,
-        undo=f"wakeman amend {d.name} {quote(file)}, with the file as it was before",
+        undo=f"wakeman amend {d.name} {quote(file)}, with the file as it was before" if changes else "",
     )
 
 

@@ -15,6 +15,7 @@ from wakeman.core.model import Deployment
 from wakeman.core.plan.template import nearest
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
+from wakeman.engine.requests import find_worker
 from wakeman.ports import World
 
 FOLLOW_POLL_S = 0.1
@@ -35,7 +36,14 @@ class LogRepaired(Value, frozen=True, kw_only=True):
 def known_type(text: str | None) -> None:
     """Raise UsageError for an unknown type of event."""
     if text is not None and text not in FACTS:
-        raise UsageError(f"--type: found {sanitise(text, 2000)!r}{nearest(text, FACTS)}", "wakeman log --help")
+        wanted = nearest(text, FACTS) or "; expected a type of event, such as launched, decided or exited"
+        raise UsageError(f"--type: found {sanitise(text, 2000)!r}{wanted}", "wakeman schema events")
+
+
+def known_worker(world: World, name: str, worker: str | None) -> None:
+    """Raise UnknownNameError for a worker that the deployment does not have."""
+    if worker is not None:
+        find_worker(world, f"{name}/{worker}")
 
 
 def events(

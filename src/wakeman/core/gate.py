@@ -73,11 +73,16 @@ def json_lines(data: bytes) -> Iterator[Json]:
     Boundary: the last line may be half written, the first half read; other lines that are no object are passed over,
     and those before the last `JSON_LINES_MAX`.
     """
-    for line in reversed(data.split(b"\n")[-JSON_LINES_MAX - 1 : -1]):
+    for line in map(_without_lead, reversed(data.split(b"\n")[-JSON_LINES_MAX - 1 : -1])):
         if line.startswith(b"{"):
             found = decode_json(line, Json)
             if not isinstance(found, Refused):
                 yield found
+
+
+def _without_lead(line: bytes) -> bytes:
+    """Return a line without what no object begins with: blanks, a byte order mark, NULs that a crash has left."""
+    return line if line[:1] == b"{" else line.lstrip(b" \t\0\xef\xbb\xbf")
 
 
 def values_at(at: object, path: str) -> Iterator[object]:

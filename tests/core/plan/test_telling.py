@@ -19,7 +19,21 @@ from wakeman.core.plan.telling import (
     review_warnings,
 )
 
-BLANKS = ["", " ", "\n\n \t", "\ufeff", "\ufeff \n", "\u200b\n", "\u00a0\u2003", "\u2060", "\0"]
+BLANKS = [
+    "",
+    " ",
+    "\n\n \t",
+    "\ufeff",
+    "\ufeff \n",
+    "\u200b\n",
+    "\u00a0\u2003",
+    "\u2060",
+    "\0",
+    "\u200d",
+    "\u00ad\n",
+    "\u200e\u202a",
+    "\x1b[0m",
+]
 
 
 def plan(review: ReviewSpec | None = None, agent: str | None = None, **workers: Any) -> Plan:

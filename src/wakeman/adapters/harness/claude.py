@@ -118,6 +118,7 @@ EVENTS = (
     ClientEvent("idle", {**RESULT, "is_error": False, "terminal_reason": "completed"}, "has given its result", ""),
     ClientEvent("idle", {**RESULT, "is_error": False, "terminal_reason": ANY}, "has given its result", RESULT_TEXT),
     ClientEvent("idle", {**RESULT, "is_error": False}, "has given its result", ""),
+    ClientEvent("error", {**RESULT, "subtype": re.compile("^error")}, RESULT_TEXT, also=STATUS),
     ClientEvent(None, RESULT),
     ClientEvent(
         "limited",
@@ -125,7 +126,8 @@ EVENTS = (
         "usage limit",
         until="rate_limit_info.resetsAt",
     ),
-    ClientEvent(None, {"type": "rate_limit_event"}),
+    ClientEvent(None, {"type": re.compile("^(?:rate_limit_event|prompt_suggestion)$")}),
+    ClientEvent(None, {"type": "system", "subtype": re.compile("^(?:status|session_state_changed|files_persisted)$")}),
     ClientEvent(
         "busy",
         {"type": "system", "subtype": "api_retry"},
@@ -143,18 +145,21 @@ WINDOWS = (
     Window({"type": "rate_limit_event"}, "rate_limit_info.resetsAt", "{rate_limit_info.rateLimitType}", sure=False),
 )
 """An account's limits, in lines of its stream: each used up, or on its way to be."""
+GOES_ON = re.compile("^(?!(?:completed?|done|finished|failed|error|killed|stopped|cancell?ed|ended)$)")
+"""A status of a task that is not over."""
 HOOKS = (
     ClientEvent(
-        "busy", {"hook_event_name": "Stop", "background_tasks.*.id": ANY}, "background tasks run", background=True
-    ),
-    ClientEvent(
         "busy",
-        {"hook_event_name": "Stop", "background_tasks.*.status": "running"},
+        {"hook_event_name": "Stop", "background_tasks.*.status": GOES_ON},
         "background tasks run",
         background=True,
     ),
     ClientEvent(
         "busy", {"hook_event_name": "Stop", "session_crons.*.id": ANY}, "waits for a timer of its own", background=True
+    ),
+    ClientEvent("idle", {"hook_event_name": "Stop", "background_tasks.*.status": ANY}, "has finished a turn"),
+    ClientEvent(
+        "busy", {"hook_event_name": "Stop", "background_tasks.*.id": ANY}, "background tasks run", background=True
     ),
     ClientEvent("idle", {"hook_event_name": "Stop"}, "has finished a turn"),
     ClientEvent("limited", {"hook_event_name": "StopFailure", "error": "rate_limit"}, "{last_assistant_message|error}"),
@@ -234,30 +239,43 @@ FRAME = (
     r"(?P<foot>(?:\n(?: [^\n]*)?)*)\Z"
 )
 """Its input box: two rules from the first column, with the typed text between. Quoted text is always indented."""
-CHOICE = r"[\s\S]*^ {0,3}(?:Enter to (?:select|confirm)|Esc to cancel)[^\n]*\Z"
-"""A dialog replaces the input box, with its keys in the last line."""
+KEYS_LAST = r"^ {0,3}(?:Enter to confirm|Esc to cancel|(?:\S[^\n]* )?Press Enter to (?:continue|retry))[^\n]*\Z"
+CHOICES_LAST = r"^(?: {1,3}|│ +)❯ \d\. [^\n]*(?:\n[ │╰][^\n]*|\n)*\Z"
+CHOICE = rf"[\s\S]*(?:^ {{0,3}}Enter to select[^\n]*\Z|{KEYS_LAST}|{CHOICES_LAST})"
+"""A dialog replaces the input box, with its keys in the last line, or its choices down to the last line."""
 OVER = r"\s*^✻ [^\n]* for [^\n]*\s*\Z"
 LAST = rf"(?:{OVER}|\s*\Z)"
 """The last line of a turn: the client's last message is right above it, a tool's output is not."""
 BELOW = r"^✻ [^\n]* for [^\n]*(?:\n[^\S\n]*)*\n {0,4}(?:[※ⓘ⎿!●·] +)?"
 """Up to what it says of itself below the last line of a turn, as of a limit whose end it waits for by itself."""
 MORE = r"(?:\n {2,5}\S[^\n]*)*"
+JOB = (
+    r"(?:shell|bash|task|agent|subagent|monitor|workflow|job|command|process|teammate|team|cloud session|cron|"
+    r"dev server)(?:e?s)?"
+)
 RUNNING = (
-    r"(?:(?:\d+ |(?<=· ))[^\n·]{1,60} still (?:running|working)"
-    r"|[Ww]aiting (?:for|on) (?:\d+ |an? |the )?[^\n·]{1,60} to (?:finish|complete|end|return))"
+    r"(?:(?:\d+ |(?<=· ))[^\n·]{1,60} still (?:running|working|active)"
+    rf"|\d+ (?:[\w-]+ ){{0,3}}{JOB} (?:(?:is|are) )?(?:running|working|active)\b"
+    r"|[Ww]aiting (?:for|on) (?:\d+ |an? |the )?[^\n·]{1,60} to (?:finish|complete|end|return)"
+    rf"|[Ww]aiting (?:for|on) (?:\d+ )?(?:[\w-]+ ){{0,3}}{JOB}(?=…|\.|\s*$))"
 )
 """Work in the background, in the client's words below the last turn: `1 shell still running`, `Waiting for 2 background
 agents to finish`."""
 NEWEST = r"[^\n]*(?:\n(?![●·✢✳✶✻✽*] )[^\n]*)*\Z"
 """Nothing below that the client has said since: it does not take back what a line above counted."""
 JOBS = (
-    r"(?:^|·) *(?:[◇◆] *)?\d+ (?:[A-Za-z]+ ){0,3}"
-    r"(?:shell|bash|task|agent|monitor|workflow|job|command|process|teammate|team|cloud session)(?:e?s)?\b"
-    r"(?= *(?:·|\n|\Z| {2}|(?:still )?running))"
+    rf"(?:^|·) *(?:[◇◆] *)?\d+ (?:[\w-]+ ){{0,3}}{JOB}\b"
+    r"(?= *(?:[·,(\n]|\Z| {2}|(?:still |is |are )?(?:running|active)\b))"
 )
 """Work in the background, counted in the foot below the input box: `· 1 shell ·`."""
-KEY_OR_MONEY = r"Invalid API key|Please run /login|Not logged in|Credit balance|You(?:r|['’]re) (?:org|out of|group)"
-TOO_MUCH = "Request timed out|Prompt is too long|Context limit reached"
+_ALONE = r"(?=[ .]*(?:[·(]|$))"
+KEY_OR_MONEY = (
+    rf"Invalid API key{_ALONE}|Please run /login|Not logged in{_ALONE}|Credit balance (?:is )?too low"
+    r"|You(?:r|['’]re) (?:org|out of|group)[^\n]{0,60}\b(?:usage|credits|disabled)\b"
+)
+TOO_MUCH = rf"(?:Request timed out|Prompt is too long|Context limit reached){_ALONE}"
+"""What it says of itself stands alone, or before a dot or a bracket; in the model's own words more follows."""
+BY_NAME = "Claude (?:AI )?"
 ASIDES = r"(?:^(?: {20,}\S[^\n]*| {1,2}tmux focus-events off[^\n]*|[^\S\n]*)\n)+\Z"
 """Right above its box: notes of its own, at the right, and about its terminal."""
 RESEND = r"(?:Once fixed, resend your message|Resend your message to try again)"
@@ -269,7 +287,7 @@ SIGNS = (
     Sign("waiting", rf"trust this folder{CHOICE}", "asks whether it may trust the folder", part="open"),
     Sign("waiting", rf"use this API key\?{CHOICE}", "asks whether to use the API key", part="open"),
     Sign("waiting", rf"Bypass Permissions mode[\s\S]*Yes, I accept{CHOICE}", "asks to accept bypass mode", part="open"),
-    Sign("waiting", rf"Do you want to [^?]*\?\s+❯?\s*1\. Yes{CHOICE}", "asks for a permission", part="open"),
+    Sign("waiting", rf"Do you want to [^?]*\?(?=[\s│]+❯?\s*1\. Yes){CHOICE}", "asks for a permission", part="open"),
     Sign("waiting", r"^ {0,3}Enter to select[^\n]*\Z", "asks a question", part="open"),
     Sign(
         "waiting",
@@ -277,8 +295,9 @@ SIGNS = (
         "asks a question",
         part="open",
     ),
-    Sign("waiting", r"^ {0,3}(?:Enter to confirm|Esc to cancel)[^\n]*\Z", "shows a dialog", part="open"),
+    Sign("waiting", rf"{KEYS_LAST}|{CHOICES_LAST}", "shows a dialog", part="open"),
     Sign("busy", r"^[·✢✳✶✻✽*] [^\n]*[Rr]etrying in [^\n]*", part="above", retries=True),
+    Sign("busy", r"^ {2}⎿ {2}API Error [^\n]*[Rr]etrying in [^\n]*\s*\Z", part="above", retries=True),
     Sign("busy", r"esc to interrupt", "works", part="foot"),
     Sign("busy", rf"^[^\s●❯⎿│>][^\n]*?(?P<said>{RUNNING}){NEWEST}", part="above", background=True),
     Sign("busy", r"^[·✢✳✶✻✽*] [^\n]*…", "works", part="above"),
@@ -286,8 +305,8 @@ SIGNS = (
     Sign("limited", r"(?P<said>Continuing automatically [^\n·]*)", part="foot", since="2.1.300"),
     Sign("busy", rf"{BELOW}(?P<said>Usage limit (?:available again|reset) · [Cc]ontinuing[^\n]*)\s*\Z", part="above"),
     Sign("limited", rf"{BELOW}(?P<said>(?:Usage limit|Automatic continue) [^\n]*)\s*\Z", part="above"),
-    Sign("limited", rf"^● (?P<said>(?:API Error: )?{LIMIT_SIGN.pattern}{MORE}){LAST}", part="above"),
-    Sign("limited", rf"^ {{2}}⎿  (?P<said>{LIMIT_SIGN.pattern}{MORE}){OVER}", part="above"),
+    Sign("limited", rf"^● (?P<said>(?:API Error: |{BY_NAME})?{LIMIT_SIGN.pattern}{MORE}){LAST}", part="above"),
+    Sign("limited", rf"^ {{2}}⎿  (?P<said>(?:{BY_NAME})?{LIMIT_SIGN.pattern}{MORE}){OVER}", part="above"),
     Sign("limited", rf"^● (?P<said>API Error: Request rejected \(429\)[^\n]*{MORE}){LAST}", part="above"),
     Sign("error", rf"^● (?P<said>API Error: [^\n]*{MORE}){LAST}", part="above"),
     Sign(
@@ -304,7 +323,7 @@ SIGNS = (
     ),
     Sign(
         "unknown",
-        rf"^ {{2}}⎿  (?:{LIMIT_SIGN.pattern}|{KEY_OR_MONEY}|{TOO_MUCH})[^\n]*{MORE}\s*\Z",
+        rf"^ {{2}}⎿  (?:(?:{BY_NAME})?{LIMIT_SIGN.pattern}|{KEY_OR_MONEY}|{TOO_MUCH})[^\n]*{MORE}\s*\Z",
         "a tool's output, or a failure",
         part="above",
     ),

@@ -38,7 +38,7 @@ NO_UPDATES = ("-c", "check_for_update_on_startup=false", "--disable", "plugins")
 NEVER = ("-c", 'approval_policy="never"')
 
 EVENTS = (
-    ClientEvent("error", {"type": "turn.failed"}, "{error.message}"),
+    ClientEvent("error", {"type": "turn.failed"}, "{error.message|error}"),
     ClientEvent(
         "busy", {"type": "error", "message": re.compile("^Reconnecting")}, "{message}", "{message}", retries=True
     ),
@@ -50,6 +50,9 @@ CALLS = Calls(
     begins={"type": "item.started"}, id="item.id", ends={"type": "item.completed"}, of="item.id",
     turn={"type": "turn.started"},
 )  # fmt: skip
+FAILED_AS = "{{{0}}} status {{{0}.*.http_status_code}}"
+"""The kind of an error, with the status that the service answered."""
+COMPLETE = {"type": "event_msg", "payload.type": "task_complete"}
 USED_UP = re.compile(r"^1\d\d(?:\.|$)")
 """Per cent of a limit, from 100 on."""
 RECORD = Record(
@@ -57,16 +60,25 @@ RECORD = Record(
     file="sessions/{{ day }}/rollout-*.jsonl",
     names="{{ prompt_file }}",
     events=(
-        ClientEvent(
-            "error",
-            {"type": "event_msg", "payload.type": "task_complete", "payload.error.message": ANY},
-            "{payload.error.message}",
-            also="{payload.error.codex_error_info} status {payload.error.codex_error_info.*.http_status_code}",
+        *(
+            ClientEvent(
+                "error",
+                {**COMPLETE, at: ANY},
+                "{payload.error.message|payload.error|payload.error.codex_error_info}",
+                also=FAILED_AS.format("payload.error.codex_error_info"),
+            )
+            for at in ("payload.error", "payload.error.*")
         ),
-        ClientEvent("idle", {"type": "event_msg", "payload.type": "task_complete"}, "has finished a turn"),
+        ClientEvent("idle", {**COMPLETE, "payload.last_agent_message": ANY}, "has finished a turn"),
+        ClientEvent(None, COMPLETE),  # without a message: the line above may say why
         ClientEvent("idle", {"type": "event_msg", "payload.type": "turn_aborted"}, "was interrupted"),
         ClientEvent(None, {"payload.type": re.compile("^(?:token_count|thread_settings_applied)$")}),
-        ClientEvent("error", {"type": "event_msg", "payload.type": "error"}, "{payload.message}"),
+        ClientEvent(
+            "error",
+            {"type": "event_msg", "payload.type": "error"},
+            "{payload.message}",
+            also=FAILED_AS.format("payload.codex_error_info"),
+        ),
         ClientEvent("unknown", {"type": ANY}),
     ),
     tally=Tally(
@@ -106,13 +118,15 @@ FAILED = r"(?P<said>[^\n]*(?:\n(?![•›■])[^\n]*)*)\Z"
 SIGNS = (
     Sign("waiting", rf"Trust this folder\?{CHOICE}", "asks whether it may trust the folder"),
     Sign("waiting", rf"(?:Would you like to|Allow Codex to) [^?]*\?{CHOICE}", "asks for a permission"),
-    Sign("waiting", rf"Sign in with ChatGPT{CHOICE}", "asks for a login"),
+    Sign("waiting", rf"Sign in with ChatGPT[\s\S]*^[›>] \d\. [^\n]*{SET_IN}", "asks for a login"),
+    Sign("waiting", r"^ {2}Question \d+/\d+[\s\S]*^ {2}[^\n]*\benter to submit [^\n]*\s*\Z", "asks a question"),
     Sign("waiting", rf"^› \d\. [^\n]*{SET_IN}", "shows a dialog"),
     Sign("busy", r"^[•◦] (?P<said>Reconnecting[^\n]*(?:\n {2}[^\n]*)*)", part="above", retries=True),
     Sign("busy", r"^[•◦] [^\n]*esc to interrupt", "works", part="above"),
     Sign(
         "busy",
-        r"^ {2}\d+ background (?:terminal|agent|task|command|job|process)e?s? running[^\n]*\s*\Z",
+        r"^ {2}\d+ (?:background )?(?:terminal|(?:sub-?)?agent|task|command|job|process)(?:e?s)? "
+        r"(?:(?:is|are) )?(?:still )?running[^\n]*\s*\Z",
         "runs a command in the background",
         part="above",
         background=True,

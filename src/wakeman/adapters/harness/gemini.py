@@ -69,7 +69,7 @@ SIGNS = (
     Sign("limited", rf"^ ?│ (?P<said>Usage limit reached for[\s\S]*){DIALOG}", part="open"),
     Sign("waiting", DIALOG, "shows a dialog", part="open"),
     Sign("busy", r"^ [⠁-⣿] [^\n]*esc to cancel[^\n]*\s*\Z", "works", part="above"),
-    Sign("error", rf"^✕ (?P<said>\[API Error:[^\n]*(?:\n {{2}}[^\n]*)*){BELOW}", part="above"),
+    Sign("error", rf"^✕ (?P<said>\S[^\n]*(?:\n {{2}}[^\n]*)*){BELOW}", part="above"),
     Sign("idle", r"^Type your message or @path", "waits for a prompt", part="typed"),
 )
 

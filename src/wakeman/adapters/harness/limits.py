@@ -9,6 +9,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from wakeman.core.gate import instant
+
 Kind = Literal["", "limit", "auth", "billing", "outage"]
 """`limit`: an account's limit is used up; `auth`: a key or login is refused; `billing`: nothing is left to pay with;
 `outage`: the service cannot be reached or is overloaded; "": none of these."""
@@ -28,81 +30,104 @@ LONGEST_BY_KIND: tuple[tuple[re.Pattern[str], timedelta], ...] = (
 
 _OF_ACCOUNT = (
     r"(?:usage|session|weekly|daily|hourly|monthly|account|plan|subscription|organi[sz]ation|"
-    r"(?:\d+|five)[- ]hour|(?:opus|sonnet|haiku|fable)(?: \d\S*)?|max|pro)"
+    r"(?:\d+|five)[- ]hour|(?:opus|sonnet|haiku|fable)(?: \d\S*)?|max|pro|free(?:[- ](?:tier|plan))?)"
+)
+_OF_OTHERS = (
+    r"(?:fast|context|concurren\w*|files?|uploads?|attachments?|output|tools?|search|images?|recursion|nesting|depth|"
+    r"length|size|turns?|agents?|subagents?|thinking|timeout|time)"
 )
 LIMIT_SIGN = re.compile(
-    r"(?i:you[’']ve (?:hit|reached) (?:your|the) (?!fast\b|context\b|concurren|file\b)[\w\s’'-]{0,30}?limit|"
+    rf"(?:(?i:you(?:[’']ve| have) (?:hit|reached) (?:your|the) "
+    rf"(?![\w\s-]{{0,30}}?\b{_OF_OTHERS}\b[\w\s-]{{0,20}}?limit)"
+    r"[\w\s’'-]{0,30}?limit|"
     r"you[’']re out of (?:extra |\w+ )?usage(?! credits)|"
-    rf"\b{_OF_ACCOUNT}(?: usage)? limit (?:has been |was |is )?(?:reached|hit|exceeded)|"
-    r"(?<!not your )(?<!increase your )\busage limit\b(?! is set)|"
+    rf"\b{_OF_ACCOUNT}(?: (?:usage|requests?|messages?|tokens?))? limit "
+    r"(?:has been |was |is )?(?:reached|hit|exceeded)|"
     r"(?<![\w’'-] )(?<![\w’'-])limit reached(?=\|\d|[ .,;:(·∙•-]*(?:resets?|try|available|until)\b)|"
-    r"exceeded your current quota|quota (?:has been )?exceeded|exhausted your (?:daily |current )?quota|"
-    r"regain access|\A\W*resets\b)[^\n]*|RESOURCE_EXHAUSTED[^\n]*"
+    r"exceeded your current quota|quota (?:has been )?exceeded|exhausted your (?:daily |current )?(?:quota|capacity)|"
+    r"regain access|\A\W*resets\b)[^\n]*|RESOURCE_EXHAUSTED[^\n]*)"
 )
 """Messages of an account's usage limit: not of a rate for which the client waits by itself, nor of a limit of a tool,
 of subagents, of a context or of a file."""
+_NAMED_LIMIT = r"(?<!not your )(?<!increase your )(?<!approaching )(?<!approaching your )\busage limit\b(?! is set)"
+"""Enough in an error; in prose it may be what somebody writes about."""
+_STATUS = (
+    r"(?:\A\W*|\((?=\d+\))|"
+    r"\b(?<!exit )(?:status(?:[ _]?code)?|http(?:/\d(?:\.\d)?)?|error(?: code)?|code|failed)\W{0,4})"
+)
+"""What stands before a number that is a status: other numbers count lines, or are part of a name."""
 
 _NO_MONEY = (
     r"credit balance (?:is )?too low",
     r"insufficient[_ ](?:quota|credits?|funds|balance)",
     r"billing_(?:error|not_active)",
     r"billing hard limit",
-    r"payment required",
+    r"payment required|payment method (?:is )?(?:required|declined)|no payment method",
+    rf"{_STATUS}402\b",
     r"out of (?:usage )?credits",
-    r"credits are depleted",
+    r"credits are depleted|no credits (?:left|remaining)|requires more credits|key limit exceeded",
+    r"account is not active[^\n]{0,40}billing",
     r"spend(?:ing)? (?:cap|limit)",
     r"usage limit is set to \$0",
     r"org(?:anization)? is out of usage",
     r"check your plan and billing details(?![\s\S]*(?:quota exceeded for|retry in|per ?day|free.?tier))",
 )
 _NO_ACCESS = (
-    r"\b401\b(?! tokens)",
-    r"\b403 forbidden|\bstatus(?: code)?\W{0,3}403\b|permission_error|permissiondeniederror",
+    rf"{_STATUS}40[13]\b(?! \w+s\b)",
+    r"\b403 forbidden|permission_error|permissiondeniederror",
     r"failed to authenticate",
     r"unauthori[sz]ed",
     r"unauthenticated",
     r"(?:invalid|incorrect) (?:x-)?api[- ]key",
-    r"api key (?:is )?(?:not valid|invalid)",
+    r"api[-_ ]key (?:is |has )?(?:been )?(?:not valid|invalid|expired|revoked|disabled)|api_key_invalid",
+    r"(?:missing|no|without an?|provide an) (?:api[- ]key|auth\w* credentials|bearer)\b",
+    r"_API_KEY\b[^\n]{0,40}(?:not found|not set|missing|required)|(?:missing|specify)[^\n]{0,40}_API_KEY\b",
+    r"invalid_grant|autherror",
+    r"(?:organization|account) has been (?:disabled|suspended|deactivated)",
     r"invalid authentication",
     r"authentication[_ ]?(?:error|failed)",
     r"not able to authenticate",
     r"not logged in",
     r"please run /login",
-    r"oauth token (?:has )?(?:been )?(?:expired|revoked)",
+    r"(?:oauth|access|refresh|authentication) (?:token|session) (?:has )?(?:been )?(?:expired|revoked|invalidated)",
+    r"token (?:could not be refreshed|refresh failed)|(?:login|oauth session) (?:has )?expired",
     r"permission_?denied",
 )
 _NO_SERVICE = (
-    r"\boverloaded",
-    r"\b(?:status(?: code)?|http|error|code)\W{0,4}(?:408|502|503|504|52\d)\b",
+    r"(?<![a-z])overloaded",
+    rf"{_STATUS}(?:408|502|503|504|52\d)\b",
     r"\b(?:502|503|504|529) (?:bad gateway|service|gateway|overloaded)",
     r"service (?:is )?(?:currently |temporarily )?unavailable",
     r"\bunavailable\b(?! for)",
     r"bad gateway",
     r"gateway time-?out",
-    r"connection (?:was )?(?:refused|reset|closed|error|aborted|timed out|failed)",
+    r"connection[ _](?:was )?(?:refused|reset|closed|error|aborted|timed out|failed)",
     r"\bECONN\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH",
     r"(?:unable|failed|cannot|could not) (?:to )?connect",
     r"connectionrefused",
     r"failed to lookup|name or service not known|getaddrinfo|dns error|temporary failure in name resolution",
-    r"(?:request|connection|operation|api|stream|server) (?:has )?timed? ?out",
-    r"timeout (?:waiting|error|exceeded)",
+    r"(?:request|connection|operation|api|stream|server)[ _](?:has )?timed? ?out",
+    r"timeout[ _](?:waiting|error|exceeded)|(?:idle|due to) timeout|UND_ERR_\w+",
+    r"no route to host|(?:network|host) is unreachable",
     r"error sending request",
-    r"stream disconnected before completion",
-    r"fetch failed|socket hang up|network error",
+    r"stream (?:disconnected|closed) before",
+    r"fetch failed|socket hang up|network[ _]error",
     r"apiconnectionerror|serviceunavailableerror|timeouterror",
-    r"at capacity|experiencing high load|model_capacity_exhausted",
+    r"at capacity|no capacity available|experiencing high load|model_capacity_exhausted",
     r"high demand(?!, which may cause temporary errors)",  # that is how Codex words an error 500
 )
 _TOO_OFTEN = (
     r"\b429\b",
     r"too many requests",
     r"(?:\A|[:·] |\bAPI )rate limit (?:reached|exceeded|hit)",
-    r"rate_limit_error|ratelimiterror",
+    r"rate_limit_(?:error|exceeded)|ratelimit(?:error|exceeded)|quotaerror|usage_limit_(?:reached|exceeded)|quota_exhausted",
+    r"resource (?:has been )?exhausted",
+    r"throttl(?:ing|ed)|too many tokens",
 )
 REFUSALS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     ("outage", (r"temporarily limiting requests \(not your usage limit\)",)),
     ("billing", _NO_MONEY),
-    ("limit", (LIMIT_SIGN.pattern,)),
+    ("limit", (LIMIT_SIGN.pattern, _NAMED_LIMIT)),
     ("auth", _NO_ACCESS),
     ("outage", _NO_SERVICE),
     ("limit", _TOO_OFTEN),
@@ -143,7 +168,12 @@ def retrying(words: str) -> str:
 
 # --- when a limit resets --------------------------------------------------------------------------------------
 
-_EPOCH = re.compile(r"\|(\d{10})\b")
+_EPOCH = re.compile(r"\|(\d{10}(?:\d{3})?)\b")
+_KEYED = re.compile(
+    r"(?i)\b(?:resets?_?at|quotaResetTimeStamp)[\\\"' ]*[:=][\\\"' ]*(?P<at>\d{10}(?:\d{3})?\b|20\d\d-[\dT:.+-]{8,}Z?)|"
+    r"\b(?:resets?_in_seconds|retry[-_ ]?after|retry_?delay)[\\\"' ]*[:=][\\\"' ]*(?P<seconds>\d{1,9}(?:\.\d+)?)s?\b"
+)
+"""A reset in what a service answers: a key, and an instant or seconds."""
 _KEYWORD = re.compile(
     r"(?i)\b(?:resets?|again|available|until|continu(?:e|ing) automatically|regain access|"
     r"access (?:is )?restored|renews?|refresh(?:es)?|resumes?|retry|unlocks?|lifted|back)\b[ :]*"
@@ -153,20 +183,33 @@ _UNIT = (
     r"(?:(?P<ms>ms|millis(?:econds?)?)|(?P<s>s|secs?|seconds?)|(?P<m>m|mins?|minutes?)|(?P<h>h|hrs?|hours?)|"
     r"(?P<d>d|days?)|(?P<w>w|weeks?))(?![a-z])"
 )
-_PART = re.compile(rf"(?i)(?P<n>\d+(?:\.\d+)?|an?\b) ?-?{_UNIT}[ ,]*(?:and )?")
+_NUMBERS = {
+    "a": 1.0, "an": 1.0, "half an": 0.5, "half a": 0.5, "one": 1.0, "two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0,
+    "six": 6.0, "seven": 7.0, "eight": 8.0, "nine": 9.0, "ten": 10.0, "eleven": 11.0, "twelve": 12.0,
+}  # fmt: skip
+_PART = re.compile(rf"(?i)(?P<n>\d+(?:\.\d+)?|(?:half )?an?\b|{'|'.join(list(_NUMBERS)[4:])}) ?-?{_UNIT}[ ,]*(?:and )?")
 _PART_RUN = re.compile(r"(?i)(?P<n>\d+(?:\.\d+)?)(?P<unit>ms|[smhdw])(?=\d)")
-_SPAN = re.compile(r"(?i)\b(?:in|after|within)(?: about| approximately)?[ :]+")
+_SPAN = re.compile(
+    r"(?i)\b(?:in|after|within)(?: about| approximately| around| roughly| less than| under| up to| at most)?[ :]+~? ?"
+)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MONTH = rf"(?P<month>{'|'.join(_MONTHS)})[a-z]*\.?"
 _NUMBER = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?:,? ?(?P<year>20\d\d))?"
+_LONG_ZONE = (
+    r"(?:(?:(?:US )?(?:Eastern|Central|Mountain|Pacific)|(?:Central|Eastern|Western) European|Coordinated Universal|"
+    r"Greenwich Mean)(?: (?:standard|daylight|summer))?|local|your)"
+)
 _TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(rf"(?i){pattern}"))
     for kind, pattern in (
         (
             "iso",
-            r"(?P<date>20\d\d-\d\d-\d\d)(?:(?:T| +(?:at )?)(?P<hour>\d\d):(?P<minute>\d\d)(?::\d\d(?:[.,]\d+)?)?)?",
+            (
+                r"(?P<date>20\d\d(?P<by>[-/.])\d\d(?P=by)\d\d)(?:(?:T| +(?:at )?)(?P<hour>\d\d):(?P<minute>\d\d)"
+                r"(?::\d\d(?:[.,]\d+)?)?(?![:\d]| ?[ap]\.?m))?"
+            ),
         ),
         ("date", rf"{_MONTH} {_NUMBER}\b(?!:){_YEAR}"),
         ("date", rf"{_NUMBER} (?:of )?{_MONTH}(?![a-z]){_YEAR}"),
@@ -176,10 +219,10 @@ _TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("time", r"(?P<hour>\d{1,2})(?::(?P<minute>\d\d)(?::\d\d)?)? ?(?P<half>[ap])\.?m\b\.?"),
         ("time", r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::\d\d)?\b"),
         ("time", r"(?P<hour>\d{1,2})(?= ?(?:h\b|o'clock|UTC|GMT|Z\b))(?: ?(?:h\b|o'clock))?"),
-        ("offset", r"(?:UTC|GMT)? ?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>[0-5]\d))?(?![\d-])"),
+        ("offset", r"(?:UTC|GMT)? ?(?P<sign>[+−-])(?P<hours>\d{1,2})(?::?(?P<minutes>[0-5]\d))?(?![\d-])"),
         ("zone", r"(?P<zone>[A-Za-z]+(?:/[\w+-]+)+)"),
         ("zone", r"(?-i:(?P<zone>Z|[A-Z]{2,5}))\b(?! ?\d)"),
-        ("zone", r"(?P<zone>(?:(?:US )?(?:Eastern|Central|Mountain|Pacific)|local|your) time)(?: zone)?\b"),
+        ("zone", rf"(?P<zone>{_LONG_ZONE} time)(?: zone)?\b"),
         ("filler", r"(?:at|on|by|the|of|this|next|around|about|approximately|from|and|time)\b|[ ,;()·∙•@:|]+"),
     )
 )
@@ -190,7 +233,8 @@ ZONES: dict[str, float | str] = {
     "AKST": -9, "AKDT": -8, "HST": -10, "BRT": -3,
     "ET": "America/New_York", "CT": "America/Chicago", "MT": "America/Denver", "PT": "America/Los_Angeles",
     "EASTERN TIME": "America/New_York", "CENTRAL TIME": "America/Chicago", "MOUNTAIN TIME": "America/Denver",
-    "PACIFIC TIME": "America/Los_Angeles",
+    "PACIFIC TIME": "America/Los_Angeles", "CENTRAL EUROPEAN TIME": "Europe/Berlin", "GREENWICH MEAN TIME": 0,
+    "EASTERN EUROPEAN TIME": "Europe/Athens", "WESTERN EUROPEAN TIME": "Europe/Lisbon", "COORDINATED UNIVERSAL TIME": 0,
 }  # fmt: skip
 """Abbreviations of time zones: hours east of UTC, or the zone whose rules hold. Others mean the machine's zone."""
 
@@ -203,6 +247,7 @@ class _When(Struct):
     month: tuple[int, int] | None = None  # month and day, of a year that is not said
     weekday: int | None = None
     ahead: int | None = None  # days from today
+    night: bool = False  # of today: midnight is the one that comes
     zone: tzinfo | None = None
 
 
@@ -233,14 +278,21 @@ def longest_limit(kind: str) -> timedelta:
 
 def _read_reset(text: str, now: datetime) -> datetime | None:
     if found := _EPOCH.search(text):
-        return datetime.fromtimestamp(int(found[1]), UTC)
-    if (seconds := _read_span(text)) is not None:
+        return instant(int(found[1]))
+    if found := _KEYED.search(text):
+        if found["seconds"]:
+            return now + timedelta(seconds=float(found["seconds"]))
+        return instant(int(found["at"]) if found["at"].isdigit() else found["at"])
+    # A span before any word of a reset may be the window of the limit.
+    begins = found.start() if (found := _KEYWORD.search(text)) else 0
+    if (seconds := _read_span(text[begins:])) is not None:
         return now + timedelta(seconds=seconds)
     for found in _KEYWORD.finditer(text):
         when = _scanned(text[found.end() :])
         if when is not None:
             return _resolved(when, now, longest_limit(text)).astimezone(UTC)
-    return None
+    seconds = _read_span(text[:begins])
+    return None if seconds is None else now + timedelta(seconds=seconds)
 
 
 def _read_span(text: str) -> float | None:
@@ -249,7 +301,7 @@ def _read_span(text: str) -> float | None:
         rest = re.sub(_PART_RUN, r"\g<n>\g<unit> ", text[found.end() : found.end() + 100])
         total, at = None, 0
         while part := _PART.match(rest, at):
-            number = 1.0 if part["n"].lower().startswith("a") else float(part["n"])
+            number = _NUMBERS.get(part["n"].lower()) or float(part["n"])
             unit = next(name for name in _UNITS if part[name])
             total, at = (total or 0.0) + number * _UNITS[unit], part.end()
         if total is not None:
@@ -278,7 +330,7 @@ def _taken(when: _When, kind: str, found: re.Match[str]) -> bool:
     dated = when.on is not None or when.month is not None or when.weekday is not None or when.ahead is not None
     match kind:
         case "iso" if not dated:
-            when.on = date.fromisoformat(found["date"])
+            when.on = date.fromisoformat(re.sub("[/.]", "-", found["date"]))
             if found["hour"]:
                 when.clock = time(int(found["hour"]), int(found["minute"]))
         case "date" if when.month is None and when.on is None:
@@ -291,6 +343,7 @@ def _taken(when: _When, kind: str, found: re.Match[str]) -> bool:
             when.weekday = _DAYS.index(found["weekday"].lower())
         case "near" if not dated:
             when.ahead = int(found["near"].lower() == "tomorrow")
+            when.night = found["near"].lower() == "tonight"
         case "time" if when.clock is None:
             when.clock = _time_of_day(found.groupdict())
         case "offset" if when.clock is not None:
@@ -323,6 +376,11 @@ def _resolved(when: _When, now: datetime, longest: timedelta) -> datetime:
 
     def at(day: date) -> datetime:
         wall = datetime.combine(day, clock)
+        there = wall.replace(tzinfo=when.zone) if when.zone is not None else wall.astimezone()
+        if there >= now - JUST_PASSED:
+            return there
+        # An hour that the end of summer time repeats: the second one may be ahead.
+        wall = wall.replace(fold=1)
         return wall.replace(tzinfo=when.zone) if when.zone is not None else wall.astimezone()
 
     if when.on is not None:
@@ -330,7 +388,9 @@ def _resolved(when: _When, now: datetime, longest: timedelta) -> datetime:
     if when.month is not None:
         return _nearest_year(at, when.month, today)
     if when.ahead is not None:
-        return at(today + timedelta(days=when.ahead))
+        moment = at(today + timedelta(days=when.ahead))
+        over = when.night and clock.hour < 12 and moment < now - JUST_PASSED
+        return at(today + timedelta(days=1)) if over else moment
     if when.weekday is not None:
         day = today + timedelta(days=(when.weekday - today.weekday()) % 7)
         return at(day) if at(day) >= now - JUST_PASSED else at(day + timedelta(days=7))
@@ -356,7 +416,8 @@ def _zone(name: str) -> tzinfo | None:
     """Return a time zone by its name; None for one that is not known, which means the machine's."""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-    known = ZONES.get(name.upper().removeprefix("US "), name)
+    long = re.sub(r" (?:STANDARD|DAYLIGHT|SUMMER)(?= TIME)", "", name.upper().removeprefix("US "))
+    known = ZONES.get(long, name)
     if not isinstance(known, str):
         return timezone(timedelta(hours=known))
     try:

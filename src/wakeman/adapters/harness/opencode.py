@@ -17,7 +17,9 @@ READ_ONLY = "read; what would be asked for is refused"
 ERROR: Mapping[str, str] = {"type": "error"}
 ERROR_TEXT = "{error.data.message|error.name}"
 EVENTS = (
-    ClientEvent("error", ERROR, ERROR_TEXT, also="status {error.data.statusCode} {error.data.responseBody}"),
+    ClientEvent(
+        "error", ERROR, ERROR_TEXT, also="{error.name} status {error.data.statusCode} {error.data.responseBody}"
+    ),
     ClientEvent("idle", {"type": "step_finish", "part.reason": "stop"}, "has finished its turn", ""),
     ClientEvent(
         "busy",

@@ -31,7 +31,8 @@ def refusal_report(
     """Return what an error is told as: by the kind of refusal in its words, or as its row says."""
     if (kind := refusal_kind(f"{words} {also}".rstrip())) and not (fault and activity == "error"):
         activity, fault = TOLD_AS[kind]
-    reset = until(words, at) if activity == "limited" and not fault else None
+    limited = activity == "limited" and not fault
+    reset = (until(words, at) or until(also, at)) if limited else None
     said = f"{UNAVAILABLE}: {words}" if fault == "outage" and words else words
     return Report(activity, quotable(said), reset, source, fault)
 

@@ -59,9 +59,13 @@ class RunCompared(Value, frozen=True, kw_only=True):
     seconds: Annotated[float | None, Meta(description="From its start to its end.")]
     tokens: Annotated[Tokens | None, Meta(description="Its tokens; null if not reported.")]
     cost: Annotated[float | None, Meta(description="Its US dollars; null if not reported.")]
-    failing: Annotated[tuple[str, ...], Meta(description="Units that were done then, and are not now.")]
+    failing: Annotated[
+        tuple[str, ...], Meta(description="Units that were done then, are not now, and have nobody at work on them.")
+    ]
     passing: Annotated[tuple[str, ...], Meta(description="Units that were not done then, and are now.")]
-    still: Annotated[tuple[str, ...], Meta(description="Units that were done neither then nor now.")]
+    still: Annotated[
+        tuple[str, ...], Meta(description="Units that were done neither then nor now, and have nobody at work on them.")
+    ]
     added: Annotated[int, Meta(description="Units that it did not have.")]
     gone: Annotated[int, Meta(description="Units that only it had.")]
     slower: Annotated[tuple[SlowerWorker, ...], Meta(description="Workers that took much longer, the worst first.")]
@@ -92,6 +96,7 @@ def _run_of(name: str) -> tuple[str, int]:
 def _compared(d: Deployment, old: Deployment) -> RunCompared:
     now, then = review.tasks(d), review.tasks(old)
     both = [name for name in now if name in then]
+    left = {name for name in both if not now[name].done and (d.outcome != "open" or d.workers[now[name].worker].ended)}
     usage = used(old)
     spoken = usage.input is not None or usage.output is not None
     return RunCompared(
@@ -103,9 +108,9 @@ def _compared(d: Deployment, old: Deployment) -> RunCompared:
         seconds=wall_seconds(old),
         tokens=Tokens(input=usage.input or 0, output=usage.output or 0) if spoken else None,
         cost=usage.cost,
-        failing=tuple(name for name in both if then[name].done and not now[name].done),
+        failing=tuple(name for name in both if then[name].done and name in left),
         passing=tuple(name for name in both if now[name].done and not then[name].done),
-        still=tuple(name for name in both if not now[name].done and not then[name].done),
+        still=tuple(name for name in both if not then[name].done and name in left),
         added=sum(name not in then for name in now),
         gone=sum(name not in now for name in then),
         slower=_slower(d, old),

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from wakeman.core.model import Plan, WorkersSpec
 from wakeman.core.plan.template import SHARE, names_used
 from wakeman.core.policy import review
+from wakeman.core.text import sayable
 
 TELLS = ("unit_table", "units_file", *SHARE)
 """Names of which a prompt needs one, to tell a worker its units."""
-_BLANKS = "\ufeff\u200b\u2060\0"
-"""Characters that show nothing, beside those that `str.strip` removes."""
 
 
 def prompt_faults(plan: Plan, prompt: str, *, asks: bool) -> Iterator[str]:
@@ -86,7 +85,7 @@ def _names(templates: Iterable[str]) -> set[str]:
 
 
 def _blank(text: str) -> bool:
-    return not text.translate(dict.fromkeys(map(ord, _BLANKS))).strip()
+    return not sayable(text).strip()
 
 
 def _listed(names: Iterable[str]) -> str:

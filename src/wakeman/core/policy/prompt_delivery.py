@@ -46,11 +46,19 @@ _STAR_BOX = r" \*(?: +(?P<text>.*))?$"
 _RULE = r"─{8,}"
 _RULE_ROWS = 2
 """Rows above an input box in which its rule is: Gemini writes its mode between them."""
+_FRAMED = (
+    r"(?m)(?:^─{8,}[^\n]*\n[❯!#] ?(?P<ruled>[^\n]*(?:\n(?!─{8})[^\n]*)*)\n─{8,}[^\n]*"
+    r"|^›(?! ?\d\. ) ?(?P<marked>[^\n]*))(?P<foot>(?:\n(?: [^\n]*)?)*)\Z"
+)
+"""An input box of any number of lines: Claude Code's between its rules, Codex's below its mark."""
 _BLOCK = r"(?m)^ *┃ *(?P<text>.*?) *\n *┃ *\n *┃ +\w+(?: auto)? · "
 """An input box's last line above its agent and model: OpenCode."""
 _HINT = (
     r"(?:Ask Codex to do anything|Type your message or @path\S*|Ask anything\b.*|Try \".*\""
-    r"|Once fixed, resend your message|Resend your message to try again|Press up to edit queued messages)\Z"
+    r"|Once fixed, resend your message|Resend your message to try again|Press up to edit queued messages"
+    r"|Explain this codebase|Summarize recent commits|Implement \{feature\}|Use /skills to list available skills"
+    r"|(?:Find and fix a bug|Improve documentation) in @filename|Write tests for @filename"
+    r"|Run /review on my current changes)\Z"
 )
 """What an empty box shows."""
 _FOLDED = r"(?i)\[Pasted (?:text|content|~?\d+ lines)"
@@ -81,8 +89,12 @@ def unhinted(text: str) -> str:
 def half_typed(screen: str) -> str:
     """Return the text in the input box of a client at rest; "" where there is none, and for a dialog's choice."""
     rows = [row for row in screen.splitlines() if row.strip()][-INPUT_BOX_ROWS_MAX:]
+    if any(re.search(BUSY, row) for row in rows):
+        return ""
+    if framed := re.search(_FRAMED, screen.replace("\N{NO-BREAK SPACE}", " ").rstrip()):
+        return unhinted((framed["ruled"] or framed["marked"] or "").strip().partition("\n")[0])
     box = input_box(screen) or ""
-    return "" if re.match(r"\d+\. ", box) or any(re.search(BUSY, row) for row in rows) else box
+    return "" if re.match(r"\d+\. ", box) else box
 
 
 def text_fate(screen: str, text: str, *, typed: bool) -> Became:

@@ -121,10 +121,11 @@ class Narrator:
 
     def _opening(self, status: Status, on: Paper) -> Iterator[Line]:
         size = f"{count(status.units.total, 'unit')}, {count(len(status.workers), 'worker')}"
+        size += _check_due(status, on)
         if not self.live:
-            yield self._stamped(f"{status.deployment} {status.outcome}: {size}, {alarm_words(status, on)}")
+            yield self._stamped(f"{status.deployment} {status.outcome}: {size}")
             return
-        yield on.row([(status.deployment, BOLD), (f": {size}, next check {alarm_words(status, on)}", "")])
+        yield on.row([(status.deployment, BOLD), (f": {size}", "")])
         yield on.row([(f"log: {status.log}", DIM)])
 
     def _news(self, status: Status, on: Paper) -> list[Line]:
@@ -208,6 +209,15 @@ def _progress_row(status: Status, dot: str) -> str:
     return dot.join(parts)
 
 
+def _check_due(status: Status, on: Paper) -> str:
+    """Return when the next check runs, as the end of a sentence; "" for a deployment that is over."""
+    if status.outcome != "open":
+        return ""
+    if status.paused:
+        return f", {alarm_words(status, on)}"
+    return f", next check {alarm_words(status, on)}" if status.next_check and status.alarm else ", no alarm is set"
+
+
 def farewell(status: Status, on: Paper) -> Iterator[Line]:
     """Yield what a person reads after Ctrl-C."""
     name, units = status.deployment, status.units
@@ -218,9 +228,7 @@ def farewell(status: Status, on: Paper) -> Iterator[Line]:
     run = sum(each.state in ("launched", "running", "stuck") for each in status.workers)
     pending = sum(each.state == "pending" for each in status.workers)
     yield on.row([("interrupted", BOLD), (f": only the waiting has ended; {name} goes on by itself", "")])
-    yield on.row(
-        [(f"{units.done}/{units.total} done, {count(run, 'worker')} running, next check {alarm_words(status, on)}", "")]
-    )
+    yield on.row([(f"{units.done}/{units.total} done, {count(run, 'worker')} running{_check_due(status, on)}", "")])
     commands = [(f"wakeman wait {name}", "wait again")]
     if pending:
         more = "is" if pending == 1 else "are"

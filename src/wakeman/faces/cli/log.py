@@ -7,14 +7,14 @@ import time
 from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
-from wakeman.api.log import LogRepaired, events, follow, known_type, logged_line, repair
+from wakeman.api.log import LogRepaired, events, follow, known_type, known_worker, logged_line, repair
 from wakeman.api.names import named
 from wakeman.core.errors import UsageError
 from wakeman.core.log.events import Event, kind
 from wakeman.core.log.summary import summary
-from wakeman.faces.cli.options import Verb
+from wakeman.faces.cli.options import Verb, line_number
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import json_line, moment, out, printable, show
+from wakeman.faces.cli.show import json_line, moment, out, print_note, printable, show
 from wakeman.ports import World
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _log_options(parser: ArgumentParser) -> None:
     parser.add_argument("--type", metavar="T", help="only events of this type, for example decided")
     parser.add_argument("--worker", metavar="W", help="only events of this worker")
     parser.add_argument(
-        "--since", metavar="SEQ", type=int, default=0, help="only events after that line (default: 0, all)"
+        "--since", metavar="SEQ", type=line_number, default=0, help="only events after that line (default: 0, all)"
     )
 
 
@@ -57,8 +57,13 @@ def log(options: Namespace) -> int:
         for event in follow(world, name, options.since, time.sleep, **only):
             _print(options, event)
     else:
+        found = False
         for event in events(world, name, options.since, **only):
+            found = True
             _print(options, event)
+        if not found:
+            known_worker(world, name, options.worker)
+            print_note(f"{name}: no such event")
     sys.stdout.flush()
     return 0
 

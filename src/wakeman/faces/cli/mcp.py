@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from wakeman.core.errors import UsageError
-from wakeman.faces.cli.options import Verb, positive_number
+from wakeman.faces.cli.options import Verb, port_number
 from wakeman.faces.cli.reach import reach
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ HTTP_PATH = "/mcp"
 
 def _mcp_options(parser: ArgumentParser) -> None:
     said = "serve by HTTP on this port of 127.0.0.1, and print the address (default: standard input and output)"
-    parser.add_argument("--http", metavar="PORT", type=positive_number, help=said)
+    parser.add_argument("--http", metavar="PORT", type=port_number, help=said)
     kept = "with --http: file with the token, readable by you alone (default: another token each time)"
     parser.add_argument("--token-file", metavar="FILE", help=kept)
     parser.add_argument("--read-only", action="store_true", help="offer no tool that changes anything")

@@ -58,6 +58,7 @@ Verb = tuple[str, Callable[[Arguments], None], Callable[[Namespace], int]]
 
 SHARED_OPTIONS = ("state", "json", "dry_run", "socket")
 """Options whose variable is the same for all verbs, such as `WAKEMAN_STATE`; another's has the verb in its name."""
+PORT_MAX = 65535
 PLAN_FILE = "wakeman.toml"
 """The plan file where none is named."""
 WORKER_STATES = ("pending", "launched", "running", "stuck", "exited", "verified")
@@ -89,6 +90,20 @@ def positive_number(text: str) -> int:
     """Read a whole number of at least 1. Raises: ArgumentTypeError."""
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
         raise ArgumentTypeError(f"found {text!r}; expected a whole number of at least 1")
+    return int(text)
+
+
+def line_number(text: str) -> int:
+    """Read the number of a line of a log, or 0 for before the first. Raises: ArgumentTypeError."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise ArgumentTypeError(f"found {text!r}; expected the number of a line, from 0")
+    return int(text)
+
+
+def port_number(text: str) -> int:
+    """Read a port that can be listened on. Raises: ArgumentTypeError."""
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= PORT_MAX:
+        raise ArgumentTypeError(f"found {text!r}; expected a whole number of at least 1, at most {PORT_MAX}")
     return int(text)
 
 

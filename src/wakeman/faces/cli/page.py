@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from wakeman.api.needs import NeedCommand, NeedStatus, WorkerGroup, folded_waits, tally
+from wakeman.api.needs import NeedCommand, NeedStatus, UndoneUnits, WorkerGroup, folded_waits, tally
 from wakeman.api.status import Status, WorkerStatus
 from wakeman.core.log.facts.fact import count
 from wakeman.core.policy.worker_needs import end_words
@@ -140,15 +140,18 @@ def _middle(data: Status, on: Paper, room: int | None, *, everything: bool) -> l
     shown = len(needs) if everything or room is None else min(len(needs), NEEDS_SHOWN_MAX)
     groups = [_group_row(group, data, on) for group in data.groups]
     notes = [] if everything else list(_notes(data, on))[:NOTES_SHOWN_MAX]
+    reasons = list(_undone_rows(data, on))[: None if everything else UNDONE_SHOWN_MAX]
     most = WAITS_SHOWN_MAX
     while True:
         waits = _wait_rows(data, on, None if everything else most)
         more = _more_needs(data, on, shown)
         blank: list[Line] = [[]] if data.needs and (waits or groups) else []
-        rows = [*(row for need in needs[:shown] for row in need), *more, *blank, *waits, *groups, *notes]
+        rows = [*(row for need in needs[:shown] for row in need), *more, *blank, *waits, *groups, *notes, *reasons]
         if room is None or len(rows) <= room or everything:
             break
-        if most > 1:
+        if reasons:
+            reasons.pop()
+        elif most > 1:
             most = 1
         elif notes:
             notes.pop()
@@ -302,6 +305,19 @@ def _notes(data: Status, on: Paper) -> Iterator[Line]:
             continue
         if told := note_of(each):
             yield on.row([("   ", ""), (f"{on.middle(each.name, NAME_CELLS_MAX)}  ", ""), (told, DIM)])
+
+
+def _undone_rows(data: Status, on: Paper) -> Iterator[Line]:
+    """Yield why units of ended workers are not done; a worker that starts again has its reason in its own row."""
+    again = {name for each in data.waits if each.reason in ("back-off", "retrying") for name in each.workers}
+    for each in data.undone:
+        if not again.issuperset(each.workers):
+            yield _undone_row(each, on, "   ")
+
+
+def _undone_row(each: UndoneUnits, on: Paper, sign: str) -> Line:
+    detail = f"; {on.quoted(each.detail)}" if each.detail else ""
+    return on.row([(sign, NEEDED), (f"{count(each.count, 'unit'):9} ", BOLD), (f"{each.why}{detail}", "")])
 
 
 def note_of(each: WorkerStatus) -> str:
@@ -458,9 +474,7 @@ def _closed(data: Status, on: Paper) -> Iterator[Line]:
     if data.undone:
         yield []
     for each in data.undone[:UNDONE_SHOWN_MAX]:
-        what = f"{each.count} unit{'' if each.count == 1 else 's'}"
-        detail = f"; {on.quoted(each.detail)}" if each.detail else ""
-        yield on.row([(" ✗ ", NEEDED), (f"{what:9} ", BOLD), (f"{each.why}{detail}", "")])
+        yield _undone_row(each, on, " ✗ ")
         more = f" and {each.count - UNITS_NAMED_MAX} more" if each.count > UNITS_NAMED_MAX else ""
         workers = f"   of {', '.join(each.workers[:3])}{', …' if each.workers[3:] else ''}"
         yield on.row([(f"     {' '.join(each.units[:UNITS_NAMED_MAX])}{more}{workers}", DIM)])

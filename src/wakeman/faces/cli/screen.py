@@ -6,11 +6,13 @@ import os
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from shlex import quote
 
 from msgspec import to_builtins
 
 from wakeman.api import screen
 from wakeman.api.tail import follow_worker
+from wakeman.core.errors import UsageError
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Arguments, Verb
 from wakeman.faces.cli.reach import reach
@@ -85,6 +87,8 @@ def attach(options: Namespace) -> int:
         if options.print:
             out(answer.next[0])
             return
+        if data.how != "switch" and not sys.stdin.isatty():
+            raise UsageError("attach: expected a terminal", f"wakeman attach {quote(options.worker)} --print")
         sys.stdout.flush()
         env = {name: value for name, value in os.environ.items() if data.how != "nest" or name != "TMUX"}
         os.execve(data.command[0], data.command, env)  # noqa: S606 - becoming tmux is the point

@@ -9,7 +9,7 @@ from wakeman.adapters.eventlog.log_reader import Reading
 from wakeman.api.answer import Answer
 from wakeman.api.serve import ServedPages
 from wakeman.core.errors import UsageError
-from wakeman.faces.cli.options import Verb, positive_number
+from wakeman.faces.cli.options import Verb, port_number
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import out, show
 from wakeman.ports import World
@@ -23,7 +23,7 @@ def _serve_options(parser: ArgumentParser) -> None:
         "--host", metavar="ADDRESS", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)"
     )
     said = f"port to listen on (default: {DEFAULT_PORT})"
-    parser.add_argument("--port", metavar="N", type=positive_number, default=int(DEFAULT_PORT), help=said)
+    parser.add_argument("--port", metavar="N", type=port_number, default=int(DEFAULT_PORT), help=said)
     names = "name by which other machines reach this one, such as night.example.org; may be repeated"
     parser.add_argument("--name", metavar="NAME", action="append", default=[], help=names)
     kept = (

@@ -281,10 +281,11 @@ def _remedies(data: Reported) -> list[tuple[str, str]]:
     )
     if data.status.outcome != "open":
         return [*found, ("Do what is missing, when the cause is mended", f"wakeman redo {name}")]
-    worker = data.missing[0].worker if data.missing else ""
+    ended = {each.name for each in data.status.workers if each.state == "exited"}
+    again = [each.worker for each in data.missing if each.worker in ended][:1]
     return [
         *found,
-        ("Try again", f"wakeman retry {name}/{quote(worker)}"),
+        *(("Try again", f"wakeman retry {name}/{quote(worker)}") for worker in again),
         ("How it stands now", f"wakeman status {name}"),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import socket
@@ -12,11 +13,14 @@ from typing import Any
 import uvicorn
 
 from wakeman.core.errors import UsageError
+from wakeman.faces.cli.options import PORT_MAX
 
 TOKEN_CHARS_MIN = 16
 """Characters of a token at least."""
 TOKEN_BYTES = 24
 """Random bytes of a token that is made anew."""
+UNPRIVILEGED_PORT_MIN = 1024
+"""Lowest port that a user may listen on."""
 
 
 def serve_until_interrupted(app: Callable[..., Any], listening: socket.socket) -> int:
@@ -33,12 +37,25 @@ def serve_until_interrupted(app: Callable[..., Any], listening: socket.socket) -
 
 
 def bind(host: str, port: int, option: str) -> socket.socket:
-    """Return a socket that listens; `option` is how another port is asked for. Raises: UsageError."""
+    """Return a socket that listens; `option` is how a port is asked for. Raises: UsageError."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family)
     except OSError as fault:
-        raise UsageError(f"{host}:{port}: {fault.strerror or fault}", f"wakeman {option} {port + 1}") from fault
+        raise UsageError(f"{host}:{port}: {fault.strerror or fault}", _instead(fault, port, option)) from fault
+
+
+def _instead(fault: OSError, port: int, option: str) -> str:
+    """Return the command to try when an address cannot be listened on: only a port that is taken wants another."""
+    if fault.errno == errno.EADDRINUSE:
+        return f"wakeman {option} {port + 1 if port < PORT_MAX else port - 1}"
+    if fault.errno == errno.EACCES:
+        return f"wakeman {option} {port + UNPRIVILEGED_PORT_MIN}"
+    return "--host names an address of this machine, such as 127.0.0.1"
+
+
+def _says(fault: OSError | UnicodeDecodeError) -> str:
+    return fault.strerror or str(fault) if isinstance(fault, OSError) else "is not a token, which is plain text"
 
 
 def kept_token(file: str | None) -> str:
@@ -56,7 +73,7 @@ def kept_token(file: str | None) -> str:
                 stream.seek(0)
                 stream.write(token + "\n")
     except (OSError, UnicodeDecodeError) as fault:
-        raise UsageError(f"--token-file {file}: {fault}", "name a file of your own, or none") from fault
+        raise UsageError(f"--token-file {file}: {_says(fault)}", "name a file of your own, or none") from fault
     if len(token) < TOKEN_CHARS_MIN:
         raise UsageError(f"{file}: found a token of {len(token)} characters; expected {TOKEN_CHARS_MIN} or more")
     return token
