@@ -410,6 +410,25 @@ def test_a_collector_that_is_not_there_is_an_error(desk: Desk, monkeypatch: pyte
     assert 2 == len(err.splitlines())
 
 
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("http://localhost:4318", "http://localhost:4318/v1/traces"),
+        ("http://localhost:4318/", "http://localhost:4318/v1/traces"),
+        ("https://[::1]:4318", "https://[::1]:4318/v1/traces"),
+        ("http://localhost:4318/v1/traces", "http://localhost:4318/v1/traces"),
+        ("https://host/api/otlp/traces?key=a", "https://host/api/otlp/traces?key=a"),
+        ("https://host/api/otlp/", "https://host/api/otlp/"),
+    ],
+)
+def test_a_collector_is_named_by_host_and_port_or_by_its_whole_url(desk: Desk, given: str, found: str) -> None:
+    spending(desk)
+
+    dry = export(desk, "otlp", NAME, "--endpoint", given, "--dry-run")
+
+    assert dry[1].splitlines()[0].endswith(f"to {found}")
+
+
 @pytest.mark.parametrize("url", ["localhost:4318", "ftp://localhost", "http:///v1/traces"])
 def test_what_is_no_url_is_refused(desk: Desk, url: str) -> None:
     spending(desk)

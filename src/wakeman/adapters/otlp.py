@@ -14,7 +14,8 @@ from wakeman.core.errors import UsageError, WakemanError
 from wakeman.core.text import sanitise
 
 ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-"""Where OpenTelemetry's own variables name the collector; the second is a base, to which `/v1/traces` is added."""
+"""Where OpenTelemetry's own variables name the collector; the second is a base, to which `TRACES_PATH` is added."""
+TRACES_PATH = "/v1/traces"
 OTLP_TIMEOUT_S = 10
 """Seconds to wait for a collector, tries included."""
 OTLP_MESSAGE_CHARS_MAX = 300
@@ -24,16 +25,19 @@ OTLP_MESSAGE_CHARS_MAX = 300
 def collector_url(given: str | None) -> str:
     """Return the URL to which spans are sent: as given, else as OpenTelemetry's variables say.
 
+    Shape: a collector named by host and port alone takes them at `/v1/traces`, which is added to it.
+
     Raises: UsageError where neither names one: nothing leaves this machine unasked.
     """
     whole, base = (os.environ.get(name, "") for name in ENDPOINT_VARIABLES)
-    url = given or whole or (f"{base.rstrip('/')}/v1/traces" if base else "")
-    if url and not re.match(r"https?://[^/]", url):
-        raise UsageError(f"export otlp: found {url!r}; expected a URL that begins with http:// or https://")
+    url = given or whole or (f"{base.rstrip('/')}{TRACES_PATH}" if base else "")
     if not url:
         found = f"no collector is named; expected --endpoint URL, or {ENDPOINT_VARIABLES[1]}"
-        raise UsageError(f"export otlp: {found}", "wakeman export otlp NAME --endpoint http://localhost:4318/v1/traces")
-    return url
+        raise UsageError(f"export otlp: {found}", "wakeman export otlp NAME --endpoint http://localhost:4318")
+    parts = re.fullmatch(r"(https?://[^/]+)/?(.*)", url)
+    if not parts:
+        raise UsageError(f"export otlp: found {url!r}; expected a URL that begins with http:// or https://")
+    return url if parts[2] else f"{parts[1]}{TRACES_PATH}"
 
 
 def send_spans(url: str, trace: str, spans: Sequence[Any]) -> None:

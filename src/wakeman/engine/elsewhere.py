@@ -13,6 +13,7 @@ from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment, WakeTarget
 from wakeman.core.policy.dialogs import PERMISSION_WORDS
 from wakeman.core.policy.elsewhere import PushedChoice, PushedQuestion, meant_by, told_questions
+from wakeman.core.policy.notice import held_key
 from wakeman.core.text import sanitise
 from wakeman.engine import answers, layout
 from wakeman.engine.answers import Asker
@@ -88,7 +89,7 @@ def _give(world: World, d: Deployment, question: PushedQuestion, choice: PushedC
 def _accept(world: World, d: Deployment, question: PushedQuestion, asker: Asker) -> None:
     with hold(world, d.name) as log:
         now = require_open(log.deployment)
-        if f"ask:held:{now.held}:{now.holds}" != question.key:
+        if held_key(now.held, now.holds) != question.key:
             raise NeedsPersonError(f"{d.name}: another row is held now", f"wakeman status {d.name}")
         at = world.clock.now()
         drive(world, log, protocol.request(now, "accept", "", at, asker.who, asker.face), at)

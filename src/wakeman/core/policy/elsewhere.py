@@ -56,9 +56,7 @@ def pushed_questions(d: Deployment, target: WakeTarget) -> list[PushedQuestion]:
         return []
     found = [_held_question(d)] if d.held else []
     if target.share == "words":
-        keys = {cause.worker: cause.key for cause in notice.troubles(d) if cause.worker}
-        asking = [worker for worker in notice.asking_workers(d) if worker.live and worker.name in keys]
-        found += [each for worker in asking for each in _questions_of(d, worker, keys[worker.name])]
+        found += [each for worker in notice.asking_workers(d) if worker.live for each in _questions_of(worker)]
     return found
 
 
@@ -84,14 +82,14 @@ def meant_by(key: bytes, d: Deployment, target: WakeTarget, text: str) -> tuple[
 
 
 def _held_question(d: Deployment) -> PushedQuestion:
-    key = f"ask:held:{d.held}:{d.holds}"
-    return PushedQuestion("accept", "", d.held, key, f"{d.held_at}", "", (PushedChoice(f"Accept: {d.held}", d.held),))
+    choices = (PushedChoice(f"Accept: {d.held}", d.held),)
+    return PushedQuestion("accept", "", d.held, notice.held_key(d.held, d.holds), f"{d.held_at}", "", choices)
 
 
-def _questions_of(d: Deployment, worker: WorkerState, key: str) -> Iterator[PushedQuestion]:
+def _questions_of(worker: WorkerState) -> Iterator[PushedQuestion]:
     """Yield what a worker asks, if a button can answer it."""
-    del d
-    seen, since = worker.observation, f"{worker.since} {worker.attempt} {worker.questions}"
+    seen, key = worker.observation, notice.question_key(worker)
+    since = f"{worker.since} {worker.attempt} {worker.questions}"
     dialog = seen.dialog if seen is not None and seen.attempt == worker.attempt else None
     if worker.reason == "waiting" and dialog is not None and _read_whole(dialog.asks):
         verb, choices = _choices_of(dialog)

@@ -65,12 +65,17 @@ class Cause(Struct, frozen=True):
     worker: str = ""
 
 
+def held_key(row: str, holds: int) -> str:
+    """Return the key of a row that waits for a person; `holds` counts proposals with it, so no other has the same."""
+    return f"ask:held:{row}:{holds}"
+
+
 def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
     """List the causes for a notice after a decision, sent before or not."""
     found = troubles(d)
     proposed = decision.row if decision.held else decision.under
     if proposed:
-        found.append(Cause("ask", f"ask:held:{proposed}:{d.holds + decision.held}", "waits for accept", "held"))
+        found.append(Cause("ask", held_key(proposed, d.holds + decision.held), "waits for accept", "held"))
     elif decision.row in NOTIFIED_ROWS and "end" not in decision.then:
         found.append(Cause(NOTIFIED_ROWS[decision.row], f"{decision.row}:{d.rows.get(decision.row, 0)}"))
     if by.startswith("at"):
@@ -80,7 +85,7 @@ def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
 
 def troubles(d: Deployment) -> list[Cause]:
     """List what a person is asked about, held rows left out: sent before or not."""
-    found = [Cause("ask", _question(w), _stuck_line(d, w), reason_asked(w), w.name) for w in asking_workers(d)]
+    found = [Cause("ask", question_key(w), _stuck_line(d, w), reason_asked(w), w.name) for w in asking_workers(d)]
     blind = [worker for worker in d.workers.values() if worker.unknowns >= BLIND_OBSERVATIONS_MAX]
     if any(not worker.unseen for worker in blind):
         found.append(Cause("ask", "ask:blind", f"{d.host.executor} does not answer", "blind"))
@@ -294,7 +299,7 @@ def last_words_of(d: Deployment) -> dict[str, str]:
     return {worker.name: worker.said for worker in asking_workers(d) if worker.said}
 
 
-def _question(worker: WorkerState) -> str:
+def question_key(worker: WorkerState) -> str:
     """Return the key of a worker's problem: another permission, error or question is a new one, longer silence is
     not."""
     told = (

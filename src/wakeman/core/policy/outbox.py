@@ -99,7 +99,7 @@ def _told_again(seq: int, text: str, causes: tuple[str, ...], since: datetime, *
 
 def _standing(d: Deployment) -> frozenset[str]:
     """Return the keys of what is asked now."""
-    held = {f"ask:held:{d.held}:{d.holds}"} if d.held else set[str]()
+    held = {notice.held_key(d.held, d.holds)} if d.held else set[str]()
     return frozenset({cause.key for cause in notice.troubles(d)} | held) if d.outbox else frozenset()
 
 
