@@ -265,6 +265,9 @@ def rollout(**payload: object) -> dict[str, object]:
     return {"type": "event_msg", "payload": payload}
 
 
+UNSAID = rollout(type="task_complete", last_agent_message=None, error=None)
+
+
 def failed_by(info: object) -> list[dict[str, object]]:
     return [rollout(type="error", **FAILED, codex_error_info=info), rollout(type="task_complete")]
 
@@ -293,7 +296,12 @@ def status(code: int) -> dict[str, object]:
         ("codex", "record", [rollout(type="task_complete", error="it failed")], "error", ""),
         ("codex", "record", [rollout(type="task_complete", error={"codex_error_info": "other"})], "error", ""),
         ("codex", "record", [rollout(type="task_complete", last_agent_message="Done.", error=None)], "idle", ""),
-        ("codex", "record", [rollout(type="agent_reasoning"), rollout(type="task_complete")], "unknown", ""),
+        ("codex", "record", [rollout(type="agent_reasoning"), rollout(type="task_complete")], "idle", ""),
+        ("codex", "record", [rollout(type="agent_reasoning"), UNSAID], "idle", ""),
+        ("codex", "record", [rollout(type="task_started"), rollout(type="error", **FAILED), UNSAID], "error", ""),
+        ("codex", "record", [rollout(type="error", **FAILED), rollout(type="token_count"), UNSAID], "error", ""),
+        ("codex", "record", [rollout(type="error", **FAILED), rollout(type="user_message"), UNSAID], "idle", ""),
+        ("codex", "record", [UNSAID], "idle", ""),
         (
             "gemini",
             "stream",

@@ -70,7 +70,7 @@ RECORD = Record(
             for at in ("payload.error", "payload.error.*")
         ),
         ClientEvent("idle", {**COMPLETE, "payload.last_agent_message": ANY}, "has finished a turn"),
-        ClientEvent(None, COMPLETE),  # without a message: the line above may say why
+        ClientEvent("idle", COMPLETE, "has finished a turn", unless_failed=True),
         ClientEvent("idle", {"type": "event_msg", "payload.type": "turn_aborted"}, "was interrupted"),
         ClientEvent(None, {"payload.type": re.compile("^(?:token_count|thread_settings_applied)$")}),
         ClientEvent(

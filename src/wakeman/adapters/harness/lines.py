@@ -31,11 +31,20 @@ def last_report(
     ended: bool = False,
 ) -> Report:
     """Read the last event that a row of the table matches."""
+    found = _told_by(rows, lines)
+    told = next(found, None)
+    if told is not None and told[0].unless_failed:
+        above = next(found, told)
+        told = above if above[0].activity in ("error", "limited") else told
+    return Report() if told is None else _row_report(*told, now, source, ended=ended)
+
+
+def _told_by(rows: tuple[ClientEvent, ...], lines: Iterator[Json]) -> Iterator[tuple[ClientEvent, Json]]:
+    """Yield the lines that tell something, each with its row."""
     for line in lines:
         row = next((row for row in rows if fits(row.where, line)), None)
         if row is not None and row.activity is not None:
-            return _row_report(row, line, now, source, ended=ended)
-    return Report()
+            yield row, line
 
 
 def _row_report(

@@ -57,7 +57,8 @@ class ClientEvent(Struct, frozen=True):
     contain paths in braces, alternatives separated by `|`; `ends` is the reason of an attempt that ended with this
     line, "" for success, None for the same as `why`. With an `activity` of None the line is skipped, and an earlier one
     counts. The words of an error, and those of `also`, are searched for the kind of refusal that they name. `retries`:
-    the client is refused and tries again by itself, as `why` says.
+    the client is refused and tries again by itself, as `why` says. `unless_failed`: the line above counts instead if it
+    tells a failure, as where an end is written behind what it came of.
     """
 
     activity: Activity | None
@@ -68,6 +69,7 @@ class ClientEvent(Struct, frozen=True):
     fault: Fault = ""
     also: str = ""
     retries: bool = False
+    unless_failed: bool = False
     background: bool = False  # what runs is work in the background
     ended_by: EndedBy = ""  # of a line that tells an end: who ended it
 
@@ -100,6 +102,7 @@ class Sign(Struct, frozen=True):
     fault: Fault = ""
     part: Literal["", "above", "foot", "typed", "box", "open"] = ""
     retries: bool = False
+    unless_failed: bool = False
     background: bool = False  # what runs is work in the background
     since: str = ""
     before: str = ""
