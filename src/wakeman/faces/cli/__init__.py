@@ -130,9 +130,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser(verb: str) -> ArgumentParser:
     """Build the parser of one verb, as `--help` and the reference page show it."""
-    from argparse import RawDescriptionHelpFormatter
-
-    from wakeman.faces.cli.options import Arguments, take_environment
+    from wakeman.faces.cli.options import Arguments, HelpFormatter, take_environment
 
     _, module, does, text = VERBS[verb]
     example, options, _ = _load_verbs(module)[verb]
@@ -142,7 +140,7 @@ def parser(verb: str) -> ArgumentParser:
         epilog=example,
         allow_abbrev=False,
         # A fixed width: asking the terminal costs an import, and the reference page must not depend on it.
-        formatter_class=lambda prog: RawDescriptionHelpFormatter(prog, max_help_position=28, width=100),
+        formatter_class=lambda prog: HelpFormatter(prog, max_help_position=28, width=100),
     )
     options(made)
     common = made.add_argument_group("common options")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace
+from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NoReturn
 
@@ -14,6 +14,16 @@ if TYPE_CHECKING:
 
 Among = Literal["open", "closed", "any", "last"]
 """Which deployments a verb is for."""
+
+
+class HelpFormatter(RawDescriptionHelpFormatter):
+    """Formats help alike on every Python: up to 3.12 a value is named once for each spelling of its option."""
+
+    def _format_action_invocation(self, action: Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {value}"
 
 
 class Arguments(ArgumentParser):
