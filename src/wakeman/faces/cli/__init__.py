@@ -180,7 +180,7 @@ def _run_verb(words: list[str]) -> int:
     if verb not in VERBS:
         from wakeman.faces.cli.habits import unknown_verb
 
-        raise unknown_verb(verb, VERBS)
+        raise unknown_verb(verb, VERBS, *words[1:2])
     try:
         options = _plain_check(words) or parser(verb).parse_args(words[1:])
     except SystemExit:  # argparse has printed the help

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from wakeman.core.errors import WakemanError
+from wakeman.core.errors import UsageError, WakemanError
 from wakeman.core.text import sanitise
 
 if TYPE_CHECKING:
@@ -68,13 +68,14 @@ def done(options: Namespace, answer: Answer[Status]) -> int:
 def print_error(error: WakemanError, words: Sequence[str]) -> int:
     """Print an error in the format that the command line asked for; return the exit code."""
     from wakeman.api.answer import envelope, failure
-    from wakeman.faces.cli import STATE_VERBS
+    from wakeman.faces.cli import STATE_VERBS, VERBS
     from wakeman.faces.cli.faults import fault_lines
     from wakeman.faces.cli.options import wants_json
 
     own = list(words[: words.index("--")] if "--" in words else words)
     quiet = "--quiet" in own
-    answer = failure(error, _directed(error.hint, own))
+    misused = error.code == UsageError.code and own[0] in VERBS and not error.proposals
+    answer = failure(error, _directed(error.hint or (f"wakeman {own[0]} --help" if misused else ""), own))
     if wants_json(own, os.environ):
         json_line(envelope(answer))
     else:

@@ -27,6 +27,7 @@ from wakeman.api.names import Chosen
 from wakeman.api.replay import Reader
 from wakeman.api.status import statuses
 from wakeman.core.errors import LogDamagedError, UnknownNameError, UsageError, WakemanError
+from wakeman.core.plan.template import nearest
 from wakeman.core.policy.dialogs import PERMISSION_WORDS
 from wakeman.faces.cli.act import asker_by
 from wakeman.faces.report.page import index_text, live_policy
@@ -154,8 +155,9 @@ class _Served:
 
     def _known(self, name: str) -> str:
         """Return a deployment's exact name. Raises: UnknownNameError, also for what is a path."""
-        if name not in self._make().logs.names():
-            raise UnknownNameError(f"no deployment {name!r}", "open the first page, /")
+        names = self._make().logs.names()
+        if name not in names:
+            raise UnknownNameError(f"no deployment {name!r}{nearest(name, names)}", "open the first page, /")
         return name
 
     async def changes(self, request: Request) -> Response:
