@@ -66,7 +66,7 @@ _SET_UP = (
 )
 _CHECK_LOG = (("wakeman audit NAME", "verify a log"), ("wakeman replay NAME", "its timeline, and its state at a point"))
 
-_COMMON = ("--state", "--json", "--dry-run", "--help")
+_OPTIONS_OF_ALL = ("--state", "--json", "--dry-run", "--help")
 """Options of every verb, which may stand before it."""
 
 Proposals = Sequence[tuple[str, str]]
@@ -101,6 +101,11 @@ def unknown_verb(word: str, verbs: Iterable[str], before: str = "") -> UsageErro
     if proposals := HABITS.get(word.lower(), ()):
         return UsageError(f"no verb {shown!r}; you may mean:", "wakeman --help has all verbs", proposals)
     near = nearest(word, verbs)
-    if not near and before.startswith("--") and before not in _COMMON and (meant := closest(before, _COMMON)):
+    if (
+        not near
+        and before.startswith("--")
+        and before not in _OPTIONS_OF_ALL
+        and (meant := closest(before, _OPTIONS_OF_ALL))
+    ):
         return UsageError(f"unknown option {sanitise(before, 40)!r}; did you mean {meant!r}?", "wakeman --help")
     return UsageError(f"unknown verb {shown!r}{near}", "wakeman --help")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from argparse import (
     Action,
     ArgumentError,
@@ -17,8 +18,12 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 from wakeman.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
     from wakeman.api.names import Chosen
 
+HELP_CHARS_MAX = 100
+"""Characters of a row of help, also where there is no terminal: the reference page must not depend on one."""
 Among = Literal["open", "closed", "any", "last"]
 """Which deployments a verb is for."""
 
@@ -44,6 +49,18 @@ class Arguments(ArgumentParser):
 
         self.epilog = advice(self.prog.rpartition(" ")[2], self.epilog or "")
         return super().format_help()
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help; on a terminal in rows that fit."""
+        from wakeman.faces.cli.folding import cells_of
+        from wakeman.faces.cli.help import fitting
+
+        if file is None and (cells := cells_of(sys.stdout)) is not None:
+            width = min(cells, HELP_CHARS_MAX)
+            self.formatter_class = lambda prog: HelpFormatter(prog, max_help_position=28, width=width)
+            sys.stdout.write(fitting(self.format_help(), cells))
+            return
+        super().print_help(file)
 
     def words_in(self, dest: str, last: str = "") -> None:
         """Have words behind an option belong to the list `dest`, too; the last of all is `last`, if that is named."""
