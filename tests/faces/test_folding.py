@@ -15,7 +15,7 @@ from tests.faces.test_report import lines_of
 from tests.faces.test_serve import keep
 
 from wakeman.faces.cli import main
-from wakeman.faces.cli.folding import rows_within, rows_of_table, width
+from wakeman.faces.cli.folding import rows_of_table, rows_within, width
 
 CELLS = 60
 
