@@ -54,7 +54,7 @@ class Browser:
         return answer["result"].get("value")
 
     def click(self, selector: str, text: str | None = None) -> str:
-        """Click an element with the mouse, and agree to the dialog that this opens, with `text`; return what it asks."""
+        """Click an element with the mouse, and agree to the dialog that it opens, with `text`; return what is asked."""
         self.says(f"document.querySelector({json.dumps(selector)}).scrollIntoView({{block: 'center'}})")
         box = self.says(
             f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])"
