@@ -218,10 +218,10 @@ class SshBackend:
         return ssh_described(environ)
 
     def place(self, plan: Plan, directory: str, environ: Mapping[str, str]) -> Mapping[str, str]:
-        from wakeman.adapters.ssh.hosts import resolved
+        from wakeman.adapters.ssh.hosts import resolved_hosts
 
         del directory
-        return resolved(plan, environ)
+        return resolved_hosts(plan, environ)
 
     def executor(self, host: Host) -> Ssh:
         return Ssh(host.place, host.directory, host.env)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from wakeman.adapters.asking import ask
-from wakeman.core.errors import ProgramError, UsageError
+from wakeman.adapters.tmux.away import require_started
+from wakeman.core.errors import ProgramError
 
 if TYPE_CHECKING:
     from wakeman.core.model import Plan
@@ -20,14 +21,14 @@ VERSION_S = 10.0
 """Seconds that `ssh -V` may take."""
 
 
-def resolved(plan: Plan, environ: Mapping[str, str]) -> Mapping[str, str]:
+def resolved_hosts(plan: Plan, environ: Mapping[str, str]) -> Mapping[str, str]:
     """Return what an executor needs for a whole deployment, as texts. Raises: UsageError; ProgramError for a host that
     does not answer, or has no tmux.
     """
     from wakeman.adapters.ssh import all_at_once
     from wakeman.adapters.ssh.connection import Connection
 
-    _refuse(plan)
+    require_started(plan)
     config = os.path.abspath(os.path.expanduser(plan.ssh.config)) if plan.ssh.config else ""
     place = {
         "ssh": ssh_program(environ),
@@ -66,11 +67,3 @@ def ssh_program(environ: Mapping[str, str]) -> str:
     if found is None:
         raise ProgramError(f"ssh: not found on {path}", SSH_INSTALL)
     return os.path.abspath(found)
-
-
-def _refuse(plan: Plan) -> None:
-    """Refuse what only a session on this machine can have. Raises: UsageError."""
-    if plan.workers.found or plan.workers.harness == "external":
-        key = "sessions" if plan.workers.found else "harness"
-        value = getattr(plan.workers, key)
-        raise UsageError(f"workers.{key}: found {value!r} beside workers.executor = 'ssh'; there Wakeman starts them")

@@ -38,7 +38,7 @@ class Placing:
         """Make sessions; see `Ssh.submit`."""
         self._executor.claim_checks()
         self._placements.confirm(self._executor.unconfirmed())
-        made = [_refused(start) or self._there(start) for start in starts]
+        made = [_unplaceable(start) or self._there(start) for start in starts]
         waiting = [index for index, one in enumerate(made) if one is None]
         chosen = {index: host for index in waiting if (host := self._take_slot()) is not None}
         new = [(host, starts[index].session, starts[index].mark) for index, host in chosen.items()]
@@ -116,7 +116,7 @@ class Placing:
         return "ssh: no free slot (ssh.hosts)"
 
 
-def _refused(start: Start) -> Made | None:
+def _unplaceable(start: Start) -> Made | None:
     """Return why a start cannot be a session there; None if it can."""
     refused = refused_start(start)
     return replace(refused, error=refused.error.replace("tmux session", "ssh: session", 1)) if refused else None

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from wakeman.core.errors import ProgramError
+from wakeman.core.errors import ProgramError, UsageError
 
 if TYPE_CHECKING:
     from wakeman.adapters.tmux import Tmux
+    from wakeman.core.model import Plan
     from wakeman.ports import Listing
 
 
@@ -65,3 +66,11 @@ class AwayTerminals(ABC):
         """Refuse: a session that Wakeman has started elsewhere is Wakeman's."""
         self._live(session_id, mark)
         raise ProgramError(f"{self.kind}: {session_id} cannot be let go: Wakeman has started it")
+
+
+def require_started(plan: Plan) -> None:
+    """Refuse what only a session on this machine can have: that somebody else starts it. Raises: UsageError."""
+    if plan.workers.found or plan.workers.harness == "external":
+        key, executor = "sessions" if plan.workers.found else "harness", plan.workers.executor
+        value = getattr(plan.workers, key)
+        raise UsageError(f"workers.{key}: found {value!r} beside workers.executor = {executor!r}; Wakeman starts those")
