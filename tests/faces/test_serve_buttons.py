@@ -14,6 +14,7 @@ from tests.drawn import ENTER, asking_plan, keys, recorded, stand_in
 from tests.faces.conftest import Place
 from tests.faces.test_cli import _stuck, with_stand_in
 from tests.faces.test_serve import TOKEN, serving
+from tests.faces.test_several import TALKERS
 from tests.waiting import until
 
 pytestmark = [pytest.mark.real, pytest.mark.skipif(not CHROMIUM, reason="needs chromium")]
@@ -125,7 +126,7 @@ def test_a_text_is_sent_to_a_client_at_its_prompt_and_it_is_ended(
         shown.click("send", "go on")
         until(lambda: shown.says() == "done: send", 30)
         until(lambda: [ENTER] == keys(place.path / "asked.drawn"))
-        assert "End asked_a? What it has done is kept." == shown.click("stop")
+        assert "End asked_a? What was done is kept." == shown.click("stop")
         until(lambda: shown.says() == "done: stop", 30)
         assert [("stop", "", "serve")] == shown.requested()
     intents = [json.loads(line) for line in place("log", "asked", "--type", "intended", "--json").out.splitlines()]
@@ -133,6 +134,27 @@ def test_a_text_is_sent_to_a_client_at_its_prompt_and_it_is_ended(
     assert ("go on", "serve") in sent, intents
     assert "asked_a" not in place.tmux("list-sessions", "-F", "#{session_name}")
     assert 0 == place("audit", "asked").code
+
+
+def test_equal_needs_are_acted_on_at_once(chromium: Browser, place: Place) -> None:
+    def alike() -> bool:
+        place("check", "night")
+        return [3] == [len(each["workers"]) for each in place("status", "night", "--json").json["needs"]]
+
+    place.up(TALKERS)
+    until(alike)
+    with page(chromium, place, "night") as shown:
+        assert ["Send all 3 a text…", "Start another attempt of all 3", "End all 3"] == shown.offers()
+
+        asked = shown.click("send", "go on")
+        until(lambda: "not sent" in shown.says(), 30)  # a program that shows no prompt
+        ended = shown.click("stop")
+        until(lambda: shown.says() == "done: stop", 30)
+        assert [("stop", "", "serve")] * 3 == shown.requested()
+    assert asked.endswith(" and 2 that need the same, with Enter:")
+    assert ended.endswith(" and 2 that need the same? What was done is kept.")
+    states = {each["state"] for each in place("status", "night", "--json").json["workers"][:3]}
+    assert {"exited"} == states
 
 
 def test_a_held_row_is_accepted(chromium: Browser, place: Place) -> None:

@@ -66,22 +66,25 @@
   source.addEventListener("reset", () => location.reload());
   document.addEventListener("visibilitychange", () => { if (!document.hidden) later(); });
 
+  const several = (like) => Number(like) > 1;
+  const all = (who, like) => several(like) ? `${who} and ${like - 1} that need the same` : who;
+  const its = (like) => several(like) ? { like: "1" } : {};
   const asked = {
-    approve: (who, { text, seen }, label) => confirm(`${who}: choose "${label}" (${text})?`) && { text, seen },
+    approve: (who, { text, seen, label }) => confirm(`${who}: choose "${label}" (${text})?`) && { text, seen },
     answer: (who, { seen, offers }) => {
       const listed = (offers || "").split("\n").filter(Boolean).map((label, n) => `\n${n + 1} ${label}`).join("");
       const text = prompt(`Answer to ${who}${listed && `, a number or a text:${listed}`}`);
       return text && { text, seen };
     },
-    send: (who) => { const text = prompt(`Text to type into ${who}, with Enter:`); return text && { text }; },
-    retry: (who) => confirm(`Start another attempt of ${who}?`) && {},
-    stop: (who) => confirm(`End ${who}? What it has done is kept.`) && {},
+    send: (who, { like }) => { const text = prompt(`Text to type into ${all(who, like)}, with Enter:`); return text && { text, ...its(like) }; },
+    retry: (who, { like }) => confirm(`Start another attempt of ${all(who, like)}?`) && its(like),
+    stop: (who, { like }) => confirm(`End ${all(who, like)}? What was done is kept.`) && its(like),
     accept: () => confirm("Accept the row that is held?") && {},
   };
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-act]");
     if (!button) return;
-    const verb = button.dataset.act, worker = button.dataset.worker, more = asked[verb](worker, button.dataset, button.textContent);
+    const verb = button.dataset.act, worker = button.dataset.worker, more = asked[verb](worker, button.dataset);
     if (!more) return;
     button.disabled = true;
     try {
@@ -91,8 +94,9 @@
         body: JSON.stringify({ verb, worker: worker || "", ...more }),
       });
       const came = await answer.json();
-      tell(came.ok ? `done: ${verb}` : `${came.error}${came.hint ? ` (${came.hint})` : ""}`);
-      if (came.ok) later();
+      const refused = Object.entries(came.refused || {}).map(([who, why]) => `not sent to ${who}: ${why}`).join("; ");
+      tell(came.ok ? `done: ${verb}` : `${came.error || refused}${came.hint ? ` (${came.hint})` : ""}`);
+      if (came.ok || refused) later();
     } catch (fault) {
       tell(`nobody knows whether this was done: ${verb}: the server does not answer`);
     } finally {

@@ -82,12 +82,19 @@ class Gated:
 
 
 class PageDeed(NamedTuple):
-    """What a page asks for. `seen` is the fingerprint of the question that it shows."""
+    """What a page asks for. `seen` is the fingerprint of the question that it shows; with `like`, it is for all workers
+    that need the same as this one.
+    """
 
     verb: str
     worker: str
     text: str
     seen: str
+    like: str = ""
+
+    def chosen(self, worker: str) -> Chosen:
+        """Return the workers that are meant."""
+        return Chosen(like=worker) if self.like else Chosen([worker])
 
 
 class PageRow(NamedTuple):
@@ -104,14 +111,18 @@ def _permit_by_page(world: World, _: str, worker: str, asked: PageDeed) -> Answe
     return act.approve(world, worker, wanted, seen=asked.seen, asker=asker_by("serve"))
 
 
+def _send_by_page(world: World, _: str, worker: str, asked: PageDeed) -> Answer[Any]:
+    how = {"submit": True, "force": False, "raw": False}
+    if asked.like:
+        return act.send_all(world, asked.chosen(worker), asked.text, **how)
+    return act.send(world, worker, asked.text, **how)
+
+
 PAGE_ROWS: Mapping[str, PageRow] = {
     "accept": PageRow(lambda world, name, *_: act.request(world, name, "accept")),
-    "retry": PageRow(lambda world, _, worker, __: act.retry(world, Chosen([worker]))),
-    "stop": PageRow(lambda world, _, worker, __: act.stop(world, Chosen([worker]), keep=False)),
-    "send": PageRow(
-        lambda world, _, worker, asked: act.send(world, worker, asked.text, submit=True, force=False, raw=False),
-        "text",
-    ),
+    "retry": PageRow(lambda world, _, worker, asked: act.retry(world, asked.chosen(worker))),
+    "stop": PageRow(lambda world, _, worker, asked: act.stop(world, asked.chosen(worker), keep=False)),
+    "send": PageRow(_send_by_page, "text"),
     "approve": PageRow(_permit_by_page, "seen"),
     "answer": PageRow(
         lambda world, _, worker, asked: act.answer(world, worker, asked.text, seen=asked.seen, asker=asker_by("serve")),
