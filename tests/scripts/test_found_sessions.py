@@ -9,6 +9,7 @@ from wakeman.adapters.memory import MemoryWorld
 from wakeman.adapters.memory.sessions import MemoryHarness
 from wakeman.api.deeds import downed
 from wakeman.api.sessions import SessionsToWatch, plan_of_sessions, socket_here
+from wakeman.api.status import status
 from wakeman.core.errors import PlanError, ProgramError, UsageError
 from wakeman.core.model import Plan, StuckSpec, UnitsSpec, WorkersSpec
 from wakeman.core.plan.parser import read_plan
@@ -255,6 +256,28 @@ def test_who_started_a_session_is_told_at_once_when_it_is_gone_with_its_files_mi
     looked(play)
     assert ["partial", 2, []] == [play.deployment.outcome, len(play.told()), play.judged()]
     assert "needs you" not in play.told()[1]
+
+
+@pytest.mark.parametrize(
+    ("sessions", "stop"), [("watch", "let it go: its session goes on as it is"), ("own", "end it")]
+)
+def test_the_commands_about_a_session_say_what_they_do_with_it(sessions: str, stop: str) -> None:
+    play = found(sessions, stuck={"after": 120, "silent": ["ask"]})
+    play.up()
+    looked(play)
+    gone(play, "w0", output=False)
+    looked(play)
+    looked(play, 300)
+    looked(play, 300)
+
+    said = {
+        need.about: [each.does for each in need.commands]
+        for need in status(play.stage.world("hand:1"), NAME).data.needs
+    }
+
+    again = "look for its session, once you have started it again"
+    assert {"w1": ["see the screen, answer there", stop, again]}.items() <= said.items()
+    assert again == said["w0"][-1]
 
 
 def line(needing: int, words: str) -> str:
