@@ -19,8 +19,12 @@ from typing import Any, NamedTuple
 from tests.waiting import until
 
 CONFIG = """<busconfig><type>session</type><listen>unix:path={bus}</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow send_destination="*"/><allow own="*"/><allow user="*"/></policy></busconfig>
+<policy context="default">
+<allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
+</policy></busconfig>
 """
+PATIENCE_S = 30.0
+"""Seconds in which the bus must answer, and a notice come."""
 CALL, RETURN, ERROR = 1, 2, 3
 PATH, INTERFACE, MEMBER, ERROR_NAME, REPLY_SERIAL, DESTINATION, SENDER, SIGNATURE = range(1, 9)
 BUS = "org.freedesktop.DBus"
@@ -60,6 +64,7 @@ def desktop(place: Path) -> Iterator[list[Shown]]:
     """Have notices shown on the bus of that place; yield them as they come."""
     shown: list[Shown] = []
     with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(PATIENCE_S)
         peer.connect(str(place / "bus"))
         peer.sendall(b"\0AUTH EXTERNAL %s\r\n" % str(os.getuid()).encode().hex().encode())
         assert peer.recv(256).startswith(b"OK")
