@@ -112,10 +112,9 @@ def _permit_by_page(world: World, _: str, worker: str, asked: PageDeed) -> Answe
 
 
 def _send_by_page(world: World, _: str, worker: str, asked: PageDeed) -> Answer[Any]:
-    how = {"submit": True, "force": False, "raw": False}
     if asked.like:
-        return act.send_all(world, asked.chosen(worker), asked.text, **how)
-    return act.send(world, worker, asked.text, **how)
+        return act.send_all(world, asked.chosen(worker), asked.text, submit=True, force=False, raw=False)
+    return act.send(world, worker, asked.text, submit=True, force=False, raw=False)
 
 
 PAGE_ROWS: Mapping[str, PageRow] = {
