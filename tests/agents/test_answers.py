@@ -25,7 +25,7 @@ def asking(agents: Agents, client: str, play: str) -> dict[str, Any]:
     agents.plan(client, f"play={play}", '["a"]', after="10m", every=EVERY, mode='"interactive"', auto_approve="false")
     up = agents.run("up", "wakeman.toml", "--yes")
     assert 0 == up.returncode, up.stderr
-    until(lambda: need(agents), STARTS_S)
+    until(lambda: need(agents).get("seen"), STARTS_S)
     return need(agents)
 
 
