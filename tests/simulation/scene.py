@@ -263,7 +263,7 @@ class Sessions(MemorySessions):
 
     def next_step(self) -> datetime | None:
         everybody = (*self.playing.values(), *self.orphans)
-        return min((at for p in everybody for at, _ in p.steps), default=None)
+        return min((p.steps[0][0] for p in everybody if p.steps), default=None)
 
     def _hung_up(self, p: Playing) -> None:
         if p not in self.running:

@@ -50,7 +50,7 @@ class Playing:
     pid: int
     created: float
     activity: float
-    steps: list[tuple[datetime, Callable[[], None]]] = field(default_factory=list)
+    steps: list[tuple[datetime, Callable[[], None]]] = field(default_factory=list)  # in order
     dead: bool = False
     code: int | None = None
     box: str = ""  # text that was typed and not submitted
@@ -213,7 +213,7 @@ class MemorySessions:
 
     def next_step(self) -> datetime | None:
         """Return the time of an actor's next action."""
-        return min((at for p in self.playing.values() for at, _ in p.steps), default=None)
+        return min((p.steps[0][0] for p in self.playing.values() if p.steps), default=None)
 
     def play(self) -> None:
         """Perform all actions that are due."""

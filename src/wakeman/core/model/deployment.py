@@ -1,6 +1,7 @@
 """A deployment as the log records it, and the world that it was started in."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -151,8 +152,12 @@ def attempt_id(d: "Deployment", worker: WorkerState) -> str:
     another state directory.
     """
     born = int(d.started.timestamp()) if d.started is not None else 0
-    place = blake2b(d.host.directory.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
-    return f"{d.name}/{worker.name}/{worker.attempt}@{worker.boot}.{born:x}.{place}"
+    return f"{d.name}/{worker.name}/{worker.attempt}@{worker.boot}.{born:x}.{_place_digest(d.host.directory)}"
+
+
+@lru_cache(maxsize=16)
+def _place_digest(directory: str) -> str:
+    return blake2b(directory.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
 
 
 class Deployment(Struct):

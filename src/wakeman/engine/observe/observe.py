@@ -27,11 +27,11 @@ from wakeman.core.model import (
     Observation,
     Session,
     UnitState,
-    Verdict,
     WorkerState,
     attempt_id,
 )
 from wakeman.core.policy.attempts import END_TRIES_MAX
+from wakeman.core.policy.freshness import awaits_launch
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
 from wakeman.engine.observe.containment import (
@@ -46,7 +46,7 @@ from wakeman.engine.observe.containment import (
 )
 from wakeman.engine.observe.judgement import ENDED, Basis, Findings, Waiting, judge_all, judge_shared
 from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
-from wakeman.engine.workspace import OutputLocation, workspace
+from wakeman.engine.workspace import OutputLocation, Workspace, workspace
 from wakeman.ports import DialogReader, Evidence, Executor, Listing, Reader, Report, SessionInfo, World
 
 LIVE_STREAM_BYTES = 64 * 1024
@@ -155,12 +155,11 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
         from wakeman.engine.observe.side_sessions import found
 
         validators = found(world, d, view.listing.seen)
-    known = {worker.name: worker.observation for worker in d.workers.values()}
     return (
         e.Looked(
             mono=view.mono,
             boot=view.boot,
-            observations=tuple(s for s in observations if s != known[s.worker]),
+            observations=tuple(s for s in observations if s != d.workers[s.worker].observation),
             verdicts=verdicts,
             memory=world.machine.free_memory(),
             validators=validators if validators != d.validators else None,
@@ -228,7 +227,14 @@ def _reports(d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
 
 
 def _with_locations(d: Deployment, units: Iterable[UnitState]) -> list[tuple[UnitState, OutputLocation]]:
-    return [(unit, place) for unit in units for place in workspace(d, d.workers[unit.worker]).places(unit)]
+    spaces: dict[str, Workspace] = {}
+    placed = []
+    for unit in units:
+        space = spaces.get(unit.worker)
+        if space is None:
+            space = spaces[unit.worker] = workspace(d, d.workers[unit.worker])
+        placed += [(unit, place) for place in space.places(unit)]
+    return placed
 
 
 def _paths_to_stat(placed: Iterable[tuple[UnitState, OutputLocation]]) -> Iterator[str]:
@@ -239,26 +245,29 @@ def _paths_to_stat(placed: Iterable[tuple[UnitState, OutputLocation]]) -> Iterat
 
 
 def _watched_units(d: Deployment) -> list[UnitState]:
-    """Return the units to stat in every observation: of workers not verified, and those being judged or reviewed."""
-    return [
-        state
-        for state in _units_to_judge(d)
-        if d.workers[state.worker].state != "verified" or any(v is not None and v.waits for v in _verdicts_of(state))
-    ]
+    """Return the units to stat in every observation: of workers that have begun and are not verified, and those being
+    judged or reviewed."""
+    return [state for state in _units_to_judge(d) if _is_watched(d, d.workers[state.worker], state)]
 
 
-def _verdicts_of(state: UnitState) -> tuple[Verdict | None, Verdict | None]:
-    return state.verdict, state.staged
+def _is_watched(d: Deployment, worker: WorkerState, state: UnitState) -> bool:
+    match worker.state:
+        case "pending":
+            return not awaits_launch(d, state)  # until then nothing at its outputs counts
+        case "verified":
+            return any(verdict is not None and verdict.waits for verdict in (state.verdict, state.staged))
+        case _:
+            return True
 
 
 def _units_to_judge(d: Deployment) -> list[UnitState]:
-    return [state for name, state in d.units.items() if not (state.waived or _mute(d, name))]
+    mute = {name for name in d.reviews if _mute(d, name)}
+    return [state for name, state in d.units.items() if not (state.waived or name in mute)]
 
 
 def _mute(d: Deployment, name: str) -> bool:
     """Return whether a unit is a verdict that was applied, or whose reviewer has not begun."""
-    task = d.reviews.get(name)
-    return task is not None and (task.heard or not d.workers[name].attempt)
+    return d.reviews[name].heard or not d.workers[name].attempt
 
 
 # --- observations ------------------------------------------------------------------------------------------------
@@ -330,7 +339,7 @@ def _observed(
 
         fate = prompt_delivery.prompt_fate(world, view.d, worker, view.screens.of)
         observation = msgspec.structs.replace(observation, prompt=fate)
-    return loggable(observation)
+    return observation if observation == worker.observation else loggable(observation)
 
 
 def _working(world: World, view: Gathered, found: list[Observation], calls: Mapping[str, float]) -> list[Observation]:
