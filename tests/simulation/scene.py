@@ -276,6 +276,7 @@ class Sessions(MemorySessions):
     def _wrapped(self, p: Playing) -> None:
         self.role[p.session_id] = role = self.roles(p.start.session)
         p.steps = [(self.clock.at + timedelta(seconds=role.delay), lambda: self._claimed(p))]
+        self._has_next(p)
 
     def _act_of(self, p: Playing) -> Role:
         return self.role[p.session_id]

@@ -18,6 +18,7 @@ from wakeman.core.log.summary import summary
 from wakeman.core.model import Outcome, Plan, Repository, Share
 from wakeman.core.plan.template import nearest
 from wakeman.engine.check import check
+from wakeman.engine.observe.recall import Recall
 from wakeman.engine.start import deploy
 from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.ports import World
@@ -101,7 +102,8 @@ def rehearse(
     world = stage.world("up:0")
     host = world.host(plan, root, posixpath.join(world.state, plan.name))
     name = deploy.up(world, msgspec.structs.replace(prepared, host=host, faults=())).name
-    stage.run(lambda world, head: check(world, name, head), lambda: world.logs.read(name).outcome != "open")
+    recall = Recall()
+    stage.run(lambda world, head: check(world, name, head, recall), lambda: world.logs.read(name).outcome != "open")
     status = describe(stage.world(), world.logs.read(name), None)
     events = [event for event in world.logs.events(name) if every or kind(event.data) not in UNTOLD]
     data = Rehearsed(
@@ -117,4 +119,3 @@ def rehearse(
         ),
     )
     return Rehearsal(Answer(data, (f"wakeman up {file}",)), events)
-

@@ -51,6 +51,12 @@ class MemoryFiles:
                 found[path] = FileFingerprint(path=path, size=len(entry[0]), mtime_ns=entry[1], inode=entry[2])
         return found
 
+    def touched(self) -> frozenset[str] | None:
+        if self.held.touched is None:
+            return None
+        touched, self.held.touched = frozenset(self.held.touched), set()
+        return touched
+
     def entries(self, paths: Iterable[str]) -> dict[str, PathEntry]:
         found = {}
         for path in paths:
@@ -203,9 +209,10 @@ class MemoryFiles:
             raise StorageError(f"{link or directory}: a part of the path is no directory")
         below = f"{place}/"
         gone = {path: entry for path, entry in self.held.items() if path.startswith(below)}
-        self.held = {path: entry for path, entry in self.held.items() if path not in gone}
+        for path in gone:
+            del self.held[path]
         self.links = {path: to for path, to in self.links.items() if not path.startswith(below)}
-        self.made = {path for path in self.made if not f"{path}/".startswith(below)}
+        self.made -= {path for path in self.made if f"{path}/".startswith(below)}
         self.pipes = {path for path in self.pipes if not path.startswith(below)}
         return sum(len(entry[0]) for entry in gone.values())
 

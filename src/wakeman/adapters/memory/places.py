@@ -47,12 +47,13 @@ class Tree:
 
 
 class Files(dict[str, Held]):
-    """Files by path. `links` counts the names of each inode."""
+    """Files by path. `links` counts the names of each inode; `touched` are those that changed, if anybody asks."""
 
     def __init__(self, tree: Tree) -> None:
         super().__init__()
         self._tree = tree
         self.links: Counter[int] = Counter()
+        self.touched: set[str] | None = None
 
     def __setitem__(self, path: str, held: Held) -> None:
         before = self.get(path)
@@ -62,11 +63,17 @@ class Files(dict[str, Held]):
             self.links[before[2]] -= 1
         self.links[held[2]] += 1
         super().__setitem__(path, held)
+        self._touch(path)
 
     def __delitem__(self, path: str) -> None:
         self.links[self[path][2]] -= 1
         super().__delitem__(path)
         self._tree.remove(path)
+        self._touch(path)
+
+    def _touch(self, path: str) -> None:
+        if self.touched is not None:
+            self.touched.add(path)
 
     def pop(self, path: str, *default: Any) -> Any:
         """Remove a file and return it; without one the default. Raises: KeyError without either."""

@@ -230,6 +230,18 @@ class Deployment(Struct):
     trespassed: dict[str, datetime] = {}  # path -> when it was written by whom it must not
     trespass: str = ""  # the last one, in words
     full: str = ""  # why nothing more is launched: the log's disk is full
+    in_question: dict[str, None] | None = None  # workers of whom something may have to be decided; None: nobody counts
+    pending: dict[str, None] = {}  # of the others, those of whom only the launch has to be decided
+    undone: int = 0  # units that are not done, reviewers' verdicts left out, while somebody counts
+    scattered: bool = False  # units do not stand in the order of their workers: some were moved, or added to a worker
+
+    @property
+    def unsettled(self) -> list[WorkerState]:
+        """List the workers of whom something may have to be decided, other than the launch, in the order of enrolment:
+        all, where nobody counts."""
+        if self.in_question is None:
+            return list(self.workers.values())
+        return [self.workers[name] for name in self.in_question]
 
     @property
     def wakes(self) -> dict[int, OpenIntent]:

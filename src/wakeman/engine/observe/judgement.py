@@ -30,6 +30,7 @@ from wakeman.engine.workspace import OutputLocation, workspace
 if TYPE_CHECKING:
     from wakeman.core.policy.quality import Check, Facts
     from wakeman.engine.observe.ownership import Ownership
+    from wakeman.engine.observe.recall import Recall
     from wakeman.engine.observe.rivals import Rivals
     from wakeman.ports import World
 
@@ -50,12 +51,13 @@ class Findings(Struct):
     """What was found out while no lock was held, for as long as the files are as they were.
 
     Shape: `parsed` is what is wrong with a file, "" for nothing, by its format and its mark where it lies; `checked`
-    goes by a unit's key; `trouble` is why no file can be parsed now.
+    goes by a unit's key; `trouble` is why no file can be parsed now. `recall` knows the look before, if any does.
     """
 
     parsed: dict[tuple[Format, FileFingerprint], str] = {}
     checked: dict[str, CheckResult] = {}
     trouble: str = ""
+    recall: Recall | None = None
 
 
 class Waiting(Struct, frozen=True):

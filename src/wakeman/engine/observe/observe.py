@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -124,14 +125,19 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     Cost: one listing of sessions (none while no worker is alive), a stat per file in question, a read per file
     that changed.
     """
-    live = [worker for worker in d.workers.values() if worker.live]
-    watched = _with_locations(d, _watched_units(d))
+    live = [worker for worker in d.unsettled if worker.live]
     executor = world.executor(d.host)
+    listing = (
+        executor.poll({worker.session_id: d.server for worker in live})
+        if live
+        else Listing(state="down", why="not looked: no worker is alive")
+    )
+    unchanged = findings.recall.unchanged(world, d, live, listing) if findings.recall is not None else frozenset()
+    live = [worker for worker in live if worker.name not in unchanged]
+    watched = _with_locations(d, _watched_units(d, unchanged))
     view = Gathered(
         d=d,
-        listing=executor.poll({worker.session_id: d.server for worker in live})
-        if live
-        else Listing(state="down", why="not looked: no worker is alive"),
+        listing=listing,
         marks=world.files.marks([*_reports(d, live), *_paths_to_stat(watched)]),
         boot=world.clock.boot(),
         mono=world.clock.mono(),
@@ -140,9 +146,9 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     observations = _without_keys(world, d, _sightings(world, executor, view, live, mishaps))
     over = {s.worker for s in observations if s.session in ENDED}
     final = [each for each in watched if not each[1].staged]
-    if all(worker.ended or worker.name in over for worker in d.workers.values()):
+    if not d.pending and all(worker.ended or worker.name in over for worker in d.unsettled):
         # A unit cannot become done if it was missing in the last observation.
-        final = [each for each in _with_locations(d, _units_to_judge(d)) if not each[1].staged]
+        final = [each for each in _with_locations(d, _to_judge(d, d.units.values())) if not each[1].staged]
         rest = set(_paths_to_stat(final)) - view.marks.keys()
         view = msgspec.structs.replace(view, marks={**view.marks, **world.files.marks(rest)})
     basis = Basis(world, d, view.marks, {seen.worker: seen for seen in observations}, findings)
@@ -150,6 +156,8 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     staged, more = judge_all([each for each in watched if each[1].staged], basis, mishaps)
     verdicts += judge_shared(basis, verdicts, mishaps)
     observations = without_unjudged(d, observations, mishaps.unjudged)
+    if findings.recall is not None:
+        findings.recall.keep(d, [*verdicts, *staged], [*waiting, *more])
     validators = None
     if d.plan.cleanup.sweep and view.listing.state == "up":
         from wakeman.engine.observe.side_sessions import found
@@ -244,10 +252,16 @@ def _paths_to_stat(placed: Iterable[tuple[UnitState, OutputLocation]]) -> Iterat
             yield place.input
 
 
-def _watched_units(d: Deployment) -> list[UnitState]:
+def _watched_units(d: Deployment, unchanged: AbstractSet[str]) -> list[UnitState]:
     """Return the units to stat in every observation: of workers that have begun and are not verified, and those being
-    judged or reviewed."""
-    return [state for state in _units_to_judge(d) if _is_watched(d, d.workers[state.worker], state)]
+    judged or reviewed; in the order of enrolment."""
+    workers = [worker for worker in d.unsettled if worker.name not in unchanged]
+    if d.in_question is None or d.scattered:
+        names = {worker.name for worker in workers}
+        units = [state for state in d.units.values() if state.worker in names]
+    else:
+        units = [d.units[name] for worker in workers for name in worker.units]
+    return [state for state in _to_judge(d, units) if _is_watched(d, d.workers[state.worker], state)]
 
 
 def _is_watched(d: Deployment, worker: WorkerState, state: UnitState) -> bool:
@@ -260,9 +274,9 @@ def _is_watched(d: Deployment, worker: WorkerState, state: UnitState) -> bool:
             return True
 
 
-def _units_to_judge(d: Deployment) -> list[UnitState]:
+def _to_judge(d: Deployment, units: Iterable[UnitState]) -> list[UnitState]:
     mute = {name for name in d.reviews if _mute(d, name)}
-    return [state for name, state in d.units.items() if not (state.waived or name in mute)]
+    return [state for state in units if not (state.waived or state.unit.name in mute)]
 
 
 def _mute(d: Deployment, name: str) -> bool:
@@ -296,7 +310,7 @@ def _sightings(
     found = [looks[worker.name] for worker in live]
     found = _working(world, view, found, calls)
     found = _in_background(world, view, found)
-    left = [w for w in view.d.workers.values() if w.state == "exited" and w.processes]
+    left = [w for w in view.d.unsettled if w.state == "exited" and w.processes]
     over = {s.worker for s in found if s.session not in ("running", "queued", "unknown")}
     ended = [view.d.workers[name] for name in over] + left
     if not ended:
