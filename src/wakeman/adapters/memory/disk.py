@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from wakeman.adapters.memory.clock import MemoryClock
-from wakeman.adapters.memory.places import Directories, Files, Held, Tree
+from wakeman.adapters.memory.places import Directories, Held, HeldFiles, Tree
 from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.model import FileFingerprint
 from wakeman.ports import STATE_MARKER, Installed, PathEntry
@@ -41,7 +41,7 @@ class MemoryFiles:
 
     def __post_init__(self) -> None:
         self._tree = Tree()
-        self.held, self.made = Files(self._tree), Directories(self._tree)
+        self.held, self.made = HeldFiles(self._tree), Directories(self._tree)
 
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         found = {}

@@ -46,7 +46,7 @@ class Tree:
                 self.remove(above)
 
 
-class Files(dict[str, Held]):
+class HeldFiles(dict[str, Held]):
     """Files by path. `links` counts the names of each inode; `touched` are those that changed, if anybody asks."""
 
     def __init__(self, tree: Tree) -> None:

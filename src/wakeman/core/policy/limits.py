@@ -77,11 +77,11 @@ def due_launches(d: Deployment) -> list[str]:
     """Return the pending workers to launch now, within the slots, the memory and the stagger."""
     if _held_up(d):
         return []
-    waiting = _waiting(d)
+    waiting = _to_launch(d)
     return waiting[: max(0, min(slots(d), _staggered(d), 1 if d.outage else len(waiting)))]
 
 
-def _waiting(d: Deployment) -> list[str]:
+def _to_launch(d: Deployment) -> list[str]:
     """List the workers that are to be launched, in the order of enrolment."""
     asked = [worker.name for worker in d.unsettled if worker.state == "pending" and not worker.intent]
     return sorted((*d.pending, *asked), key=lambda name: d.workers[name].number) if asked else list(d.pending)
@@ -93,7 +93,7 @@ def _held_up(d: Deployment) -> bool:
 
 def staggered(d: Deployment) -> bool:
     """Return whether a launch waits only for the stagger."""
-    return bool(_waiting(d)) and not _held_up(d) and bool(d.plan.workers.stagger) and slots(d) > 0
+    return bool(_to_launch(d)) and not _held_up(d) and bool(d.plan.workers.stagger) and slots(d) > 0
 
 
 def starved(d: Deployment) -> bool:

@@ -137,7 +137,7 @@ class Amended(Fact, frozen=True):
         for name in self.dropped:
             d.restless.pop(name, None)
             worker = d.workers.pop(name)
-            standing.drop(d, worker)
+            standing.count_dropped(d, worker)
             for unit in worker.units:
                 del d.units[unit]
                 if (task := d.reviews.pop(unit, None)) is not None:

@@ -21,7 +21,7 @@ def next_number(d: Deployment) -> int:
     return next(reversed(d.workers.values())).number + 1 if d.workers else 0
 
 
-def enrol(d: Deployment, worker: WorkerState, units: Sequence[Unit], moved: Sequence[UnitState]) -> None:
+def count_enrolled(d: Deployment, worker: WorkerState, units: Sequence[Unit], moved: Sequence[UnitState]) -> None:
     """Apply that a worker was enrolled, or got further units; those that were moved are already its own."""
     worker.unbegun = worker.unbegun and all(unit.outputs for unit in units) and not any(state.begun for state in moved)
     if d.in_question is None:
@@ -73,7 +73,7 @@ def ask_about_pending(d: Deployment) -> None:
         ask_about(d, name)
 
 
-def drop(d: Deployment, worker: WorkerState) -> None:
+def count_dropped(d: Deployment, worker: WorkerState) -> None:
     """Apply that a worker was removed, with its units."""
     d.pending.pop(worker.name, None)
     if d.in_question is not None:
@@ -81,7 +81,7 @@ def drop(d: Deployment, worker: WorkerState) -> None:
         d.undone -= 0 if worker.review else worker.undone
 
 
-def settle(d: Deployment, worker: WorkerState) -> None:
+def settle_verified(d: Deployment, worker: WorkerState) -> None:
     """Apply that a worker is verified: nothing has to be decided of it until another fact concerns it.
 
     Boundary: a reviewer, and one with anything else of its own under way, stays in question, as do all of a plan whose

@@ -87,7 +87,7 @@ class Enrolled(Fact, frozen=True):
             forget_staged(state)
             state.rounds += 1
             worker.units.append(moved)
-        standing.enrol(d, worker, self.units, [d.units[moved] for moved in self.moved])
+        standing.count_enrolled(d, worker, self.units, [d.units[moved] for moved in self.moved])
         if self.review:
             self._begin_review(d, name)
 
@@ -297,7 +297,7 @@ class Verified(Fact, frozen=True):
         for name in worker.units:
             unit = d.units[name]
             unit.synced = unit.verdict.marks if unit.verdict is not None else ()
-        standing.settle(d, worker)
+        standing.settle_verified(d, worker)
 
     def summary(self) -> str:
         return f"{count(self.files, 'file')} judged"
