@@ -42,6 +42,7 @@ from wakeman.ports import (
     Ran,
     Registry,
     SessionInfo,
+    SlottedExecutor,
     Start,
     Terminal,
     Timer,
@@ -434,6 +435,8 @@ class DryExecutor:
     def __init__(self, executor: Executor, print_line: PrintLine, now: float) -> None:
         self._executor, self._print_line, self._now = executor, print_line, now
         self.address, self.outlives_boot = executor.address, executor.outlives_boot
+        if isinstance(executor, SlottedExecutor):
+            self.slots = executor.slots
         self.terminal = DryTerminal(executor.terminal, self, print_line) if executor.terminal is not None else None
         self._started: dict[str, SessionInfo] = {}
         self._ended: set[str] = set()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from wakeman.core.errors import NeedsPersonError, NotLiveError, ProgramError, UnknownNameError, UsageError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, WakeTarget, WorkerState
+from wakeman.core.plan.template import nearest
 from wakeman.core.policy.prompt_delivery import ENTER_AGAIN_S
 from wakeman.core.text import sanitise
 from wakeman.engine import alarm
@@ -39,14 +39,14 @@ def find_worker(world: World, name: str) -> tuple[str, str]:
         deployment, _, worker = name.rpartition("/")
         known: Iterable[str] = world.logs.read(deployment).workers
         if worker not in known:
-            raise UnknownNameError(f"no worker '{worker}' in {deployment}{_near(worker, known)}", "wakeman status")
+            raise UnknownNameError(f"no worker '{worker}' in {deployment}{nearest(worker, known)}", "wakeman status")
         return deployment, worker
     everything = readable(world)
     having = [found for found, d in everything.items() if name in d.workers]
     live = [found for found in having if everything[found].outcome == "open"] or having[-1:]
     if not live:
         known = {worker for d in everything.values() for worker in d.workers}
-        raise UnknownNameError(f"no worker '{name}' in {world.state}{_near(name, known)}", "wakeman status")
+        raise UnknownNameError(f"no worker '{name}' in {world.state}{nearest(name, known)}", "wakeman status")
     if len(live) > 1:
         raise UsageError(f"worker '{name}' is in {' and '.join(live)}", f"name it {live[0]}/{name}")
     return live[0], name
@@ -259,9 +259,4 @@ def require_open(d: Deployment) -> Deployment:
 def _require_units(d: Deployment, units: Iterable[str]) -> None:
     for name in units:
         if name not in d.units:
-            raise UnknownNameError(f"no unit {name!r} in {d.name}{_near(name, d.units)}", f"wakeman status {d.name}")
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
+            raise UnknownNameError(f"no unit {name!r} in {d.name}{nearest(name, d.units)}", f"wakeman status {d.name}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -135,3 +135,12 @@ class Executor(Protocol):
         Shape: `session` is an id or an exact name; with a `mark` it must carry that.
         Raises: UnknownNameError; ProgramError on a hung place.
         """
+
+
+@runtime_checkable
+class SlottedExecutor(Protocol):
+    """An executor that queues nothing, and runs so many sessions at a time."""
+
+    @property
+    def slots(self) -> int:
+        """Return how many: more are not started until one is over."""

@@ -13,6 +13,7 @@ from wakeman.api import act
 from wakeman.api.names import OTHER_SESSION
 from wakeman.core.errors import UsageError
 from wakeman.core.log.facts.fact import count
+from wakeman.core.text import sanitise
 from wakeman.engine.answers import Asker
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.deeds import did
@@ -120,9 +121,12 @@ def _sweep_options(parser: ArgumentParser) -> None:
 
 def send(options: Namespace) -> int:
     """Type text into a session."""
+    how, chosen = {"submit": options.submit, "force": options.force}, given.workers_chosen(options)
+    if not (chosen.words or chosen.all_ or chosen.only or chosen.like):
+        expected = "WORKER and TEXT, or TEXT with --all, --only STATE or --like WORKER"
+        raise UsageError(f"send: found one word, {sanitise(options.text, 40)!r}; expected {expected}")
     world = reach(options)
     text = sys.stdin.read().rstrip("\n") if options.text == "-" else options.text
-    how, chosen = {"submit": options.submit, "force": options.force}, given.workers_chosen(options)
     if chosen.single and chosen.words[0].startswith(OTHER_SESSION):
         session = chosen.words[0].removeprefix(OTHER_SESSION)
         answer = act.type_into(world, session, text, **how)

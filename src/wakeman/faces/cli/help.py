@@ -146,6 +146,21 @@ def advice(verb: str, usual: str) -> str:
     return "\n".join([*lines, f"exit status: {exits(verb)}"])
 
 
+def fitting(text: str, cells: int) -> str:
+    """Return help in rows of at most so many cells; what a shell reads is broken as a shell joins it."""
+    from wakeman.faces.cli.folding import rows_within
+    from wakeman.faces.cli.paper import Paper
+
+    rows, on, example = list[str](), Paper(width=cells), False
+    for line in text.splitlines():
+        example = line.startswith("  ") if example else line.startswith("example")
+        if example and line.startswith("  ") and len(line) > cells:
+            rows += ("".join(text for text, _ in row) for row in on.command(line.strip(), 2))
+        else:
+            rows += rows_within(line, cells)
+    return "\n".join(rows) + "\n"
+
+
 def exits(verb: str) -> str:
     """Return the exit codes of a verb."""
     special = _SPECIAL_EXITS.get(verb, "; 4 not finished; 5 needs a person" if verb in STATE_VERBS else "")
