@@ -212,6 +212,7 @@ class Sessions(MemorySessions):
             p.steps.append((at, lambda: self.asking.add(p.session_id)))
         elif not role.hangs and not role.rests:
             p.steps.append((at, lambda: self._over(p)))
+        self._has_next(p)
         return p
 
     def is_found(self, p: Playing) -> bool:
