@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from wakeman.adapters.ssh import HostLook, Ssh, session_told
 from wakeman.adapters.ssh.connection import Connection, HostTmux
@@ -14,6 +15,8 @@ from wakeman.core.errors import ProgramError
 from wakeman.ports import Listing, SessionInfo, Start
 
 MARK, SERVER, NEXT = "night/w/1@b", "71:1700", "95:1800"
+SILENT = "no route; if it does not come back: wakeman lost alpha"
+LOST = ("lost", "machine", "a person said that alpha is lost")
 HERE = SessionInfo("w", f"$0@{SERVER}", "running", MARK, pid=72, created=5.0)
 
 
@@ -26,9 +29,11 @@ def placed(server: str = SERVER) -> Placement:
     [
         (placed(), HostLook(Listing("up", SERVER, (HERE,))), ("running", "", "")),
         (placed(""), HostLook(Listing("up", SERVER, (HERE,))), ("running", "", "")),
-        (placed(), HostLook(Listing("unknown", why="no route")), ("unknown", "", "no route")),
-        (placed(""), HostLook(Listing("unknown", why="no route")), ("unknown", "", "no route")),
+        (placed(), HostLook(Listing("unknown", why="no route")), ("unknown", "", SILENT)),
+        (placed(""), HostLook(Listing("unknown", why="no route")), ("unknown", "", SILENT)),
         (placed(), HostLook(Listing("up", SERVER)), None),
+        (replace(placed(), lost=True), HostLook(Listing("unknown", why="no route")), LOST),
+        (replace(placed(), lost=True), HostLook(Listing("up", SERVER, (HERE,))), LOST),
         (placed(), HostLook(Listing("down")), ("lost", "machine", "its tmux server on alpha is gone")),
         (placed(), HostLook(Listing("up", NEXT)), ("lost", "machine", "its tmux server on alpha is gone")),
         (
@@ -66,11 +71,25 @@ def test_placements_are_kept_until_they_are_dropped_whatever_a_crash_cut_off(tmp
     assert 3 == len({one.id, two.id, three.id})
 
 
+def test_what_was_lost_is_kept_until_it_is_known_to_run_no_more(tmp_path: Path) -> None:
+    kept = Placements(str(tmp_path))
+    one, two, other = kept.place([("alpha", "w1", "m1"), ("alpha", "w2", "m2"), ("beta", "w3", "m3")])
+    kept.lose([one.id, two.id])
+    kept.drop([one.id, other.id])
+
+    again = Placements(str(tmp_path))
+    assert [(two.id, True)] == [(each.id, each.lost) for each in again.kept()]
+    assert [one.id, two.id] == [each.id for each in again.lost("alpha")]
+    assert [] == again.lost("beta")
+    again.settle([one.id, two.id])
+    assert ([], []) == (again.lost("alpha"), again.kept())
+
+
 def test_nothing_placed_is_nothing_asked(tmp_path: Path) -> None:
     place = {"ssh": str(tmp_path / "no-ssh"), "socket": "wakeman", "hosts": json.dumps({"alpha": 2, "beta": 1})}
     executor = Ssh(place, str(tmp_path), {})
 
-    assert ("up", (), 3) == (executor.poll().state, executor.poll().seen, executor.slots)
+    assert ("up", (), {"alpha": 2, "beta": 1}) == (executor.poll().state, executor.poll().seen, executor.hosts)
     with pytest.raises(ProgramError, match=r"no free slot on a host that answers: .*no-ssh: cannot be run"):
         executor.submit([Start("w", MARK, ("true",), "/")])
     assert [] == list(tmp_path.glob("ssh/*")), "nothing is placed on a host that does not answer"

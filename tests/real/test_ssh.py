@@ -173,6 +173,46 @@ def test_while_a_host_does_not_answer_nothing_is_decided_about_its_workers(rig: 
     assert 0 == rig.run("audit", "night").returncode
 
 
+def test_a_host_that_does_not_come_back_is_lost_by_a_persons_word_alone(rig: SshRig) -> None:
+    rig.night(WAITS + MAKES, TWO)
+    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    on_beta = rig.placed()["beta"]
+    wrong = [rig.run("lost", host, "night") for host in ("beta", "beto")]
+    rig.hosts.power_cut("beta")
+    try:
+        blind = rig.run("status", "night").stdout
+        said = rig.run("lost", "beta")
+        rig.go("abcdefg")
+        rig.ends()
+    finally:
+        rig.hosts.up("beta")
+
+    assert [2, 3] == [each.returncode for each in wrong]
+    assert "beta answers: its workers are not lost" in wrong[0].stderr
+    assert "did you mean 'beta'" in wrong[1].stderr
+    assert "wakeman lost beta" in blind
+    assert 0 == said.returncode, said
+    assert "beta is taken for lost in night" in said.stdout
+    assert "lost with it: night_" in said.stdout
+    assert on_beta == sorted(event["worker"] for event in rig.of("relaunched"))
+    assert "complete" == rig.status()["outcome"]
+    assert 0 == rig.run("audit", "night").returncode
+
+
+def test_what_was_taken_for_lost_is_ended_once_its_host_is_used_again(hosts: SshHosts, directory: str) -> None:
+    place = executor(hosts, directory, beta=1)
+    place.submit([lives(directory, "w1")])
+    assert ("w1",) == place.lose("beta")
+    assert {"w1": "lost"} == phases(place)
+    assert ["w1"] == hosts.sessions("beta")
+
+    place.cancel([(one.session_id, one.mark) for one in place.poll().seen])
+    assert ({}, ["w1"]) == (phases(place), hosts.sessions("beta"))
+    place.submit([lives(directory, "w2")])
+    assert ({"w2": "running"}, ["w2"]) == (phases(place), hosts.sessions("beta"))
+    ended(place)
+
+
 def test_after_a_power_cut_of_a_host_its_workers_are_started_again_and_no_attempt_is_counted(rig: SshRig) -> None:
     rig.night(WAITS + MAKES, TWO)
     until(lambda: set(rig.states().values()) == {"running"}, 60)

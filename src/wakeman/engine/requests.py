@@ -22,6 +22,7 @@ from wakeman.engine.protocol import requests as protocol
 from wakeman.engine.protocol.steps import drive
 from wakeman.engine.runs import readable
 from wakeman.engine.terminals import screen_now
+from wakeman.ports import HostedExecutor
 
 if TYPE_CHECKING:
     from wakeman.ports import World
@@ -129,6 +130,30 @@ def request(world: World, deployment: str, verb: e.Verb, text: str = "") -> Depl
         now = world.clock.now()
         drive(world, log, protocol.request(d, verb, text, now), now)
     return check(world, deployment)
+
+
+def take_for_lost(world: World, deployment: str, host: str) -> tuple[Deployment, tuple[str, ...]]:
+    """Take a host for lost that does not answer, and its workers with it: they are started again on others.
+
+    Shape: the deployment after a check, and the workers that were on that host.
+    Raises: UsageError for a host that answers, or where hosts have no names; UnknownNameError for none of its hosts.
+    """
+    with hold(world, deployment) as log:
+        d = require_open(log.deployment)
+        executor = world.executor(d.host)
+        if not isinstance(executor, HostedExecutor):
+            hint = f"wakeman status {deployment}"
+            raise UsageError(f"{deployment}: its workers run by {d.host.executor}, which has no hosts by name", hint)
+        if host not in executor.hosts:
+            known = ", ".join(executor.hosts)
+            raise UnknownNameError(f"{deployment}: no host '{host}'{nearest(host, executor.hosts)}", f"one of {known}")
+        if not executor.silence(host):
+            hint = f"wakeman stop {deployment}/WORKER ends one"
+            raise UsageError(f"{deployment}: {host} answers: its workers are not lost", hint)
+        drive(world, log, protocol.request(d, "lost", host, world.clock.now()), world.clock.now())
+        sessions = executor.lose(host)
+    names = tuple(name for name, worker in d.workers.items() if worker.session in sessions and worker.live)
+    return check(world, deployment), names
 
 
 def adopt(world: World, name: str) -> Deployment:

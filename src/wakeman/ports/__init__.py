@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from wakeman.ports.confiner import Confiner as Confiner
     from wakeman.ports.confiner import Reach as Reach
     from wakeman.ports.executor import Executor as Executor
+    from wakeman.ports.executor import HostedExecutor as HostedExecutor
     from wakeman.ports.executor import Listing as Listing
     from wakeman.ports.executor import Made as Made
     from wakeman.ports.executor import Phase as Phase
     from wakeman.ports.executor import SessionInfo as SessionInfo
-    from wakeman.ports.executor import SlottedExecutor as SlottedExecutor
     from wakeman.ports.executor import Start as Start
     from wakeman.ports.files import STATE_MARKER as STATE_MARKER
     from wakeman.ports.files import EntryKind as EntryKind
@@ -73,7 +73,7 @@ _MODULES = {
     "clock": ("Clock",),
     "log_store": ("Writer", "Logs"),
     "backend": ("Backend", "InspectedBackend"),
-    "executor": ("Executor", "Listing", "Made", "Phase", "SessionInfo", "SlottedExecutor", "Start"),
+    "executor": ("Executor", "HostedExecutor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
     "terminal": ("KEYS", "CrowdTerminal", "KeyedTerminal", "PaintedTerminal", "Terminal"),
     "timer": ("SOON", "Job", "Timer"),
     "files": ("STATE_MARKER", "EntryKind", "Installed", "PathEntry", "Files"),

@@ -138,9 +138,18 @@ class Executor(Protocol):
 
 
 @runtime_checkable
-class SlottedExecutor(Protocol):
-    """An executor that queues nothing, and runs so many sessions at a time."""
+class HostedExecutor(Protocol):
+    """An executor on hosts that a person knows by name. It queues nothing: each runs so many sessions at a time."""
 
     @property
-    def slots(self) -> int:
-        """Return how many: more are not started until one is over."""
+    def hosts(self) -> Mapping[str, int]:
+        """Return the hosts, each with its slots."""
+
+    def silence(self, host: str) -> str:
+        """Call a host; return why it does not answer, "" if it does."""
+
+    def lose(self, host: str) -> tuple[str, ...]:
+        """Take all sessions of a host for lost, as a person says that it does not come back; return their names.
+
+        Shape: a later poll reports them as `lost`. What of them still runs is ended once the host is used again.
+        """

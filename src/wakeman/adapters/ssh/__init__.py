@@ -39,6 +39,10 @@ class HostLook:
         return self._named.get((one.session, one.mark))
 
 
+UNASKED = HostLook(Listing("unknown", why="not asked"))
+"""What is known of a host that is not called, as all its sessions are taken for lost."""
+
+
 class Ssh:
     """The sessions of one deployment on its hosts; see `wakeman.ports`."""
 
@@ -51,18 +55,14 @@ class Ssh:
         share, and gets the directory `ssh` when something is done.
         """
         self._place, self._directory, self._env = place, directory, env
-        self._hosts: dict[str, int] = msgspec.json.decode(place.get("hosts", "{}"), type=dict[str, int])
+        self.hosts: dict[str, int] = msgspec.json.decode(place.get("hosts", "{}"), type=dict[str, int])
         self._placements = Placements(directory)
         self._looks: dict[str, HostLook] = {}
         self._kept: list[Placement] = []
 
     @property
     def address(self) -> str:
-        return f"{' '.join(self._hosts)}:{self._directory}"
-
-    @property
-    def slots(self) -> int:
-        return sum(self._hosts.values())
+        return f"{' '.join(self.hosts)}:{self._directory}"
 
     @property
     def terminal(self) -> HostTerminals:
@@ -72,8 +72,10 @@ class Ssh:
 
     def server(self, host: str) -> HostTmux:
         """Return the tmux server of a host."""
-        connection = Connection(self._place["ssh"], self._place.get("config", ""), host, self._env)
-        return HostTmux(connection, self._place["socket"], self._directory)
+        return HostTmux(self._connection(host), self._place["socket"], self._directory)
+
+    def _connection(self, host: str) -> Connection:
+        return Connection(self._place["ssh"], self._place.get("config", ""), host, self._env)
 
     def poll(self, known: Mapping[str, str] = {}) -> Listing:
         """List all sessions by one call of each host that has some."""
@@ -89,7 +91,8 @@ class Ssh:
         self._kept = self._placements.kept()
         places: dict[str, list[Placement]] = {}
         for one in self._kept:
-            places.setdefault(one.host, []).append(one)
+            if not one.lost:
+                places.setdefault(one.host, []).append(one)
         looks = all_at_once(list(places.items()), lambda each: self._look(*each))
         self._looks = dict(zip(places, looks, strict=True))
 
@@ -108,7 +111,7 @@ class Ssh:
 
     def sessions(self) -> list[tuple[Placement, SessionInfo]]:
         """Return what the last look saw, without those that are gone from a server that runs."""
-        told = ((one, session_told(one, self._looks[one.host])) for one in self._kept)
+        told = ((one, session_told(one, self._looks.get(one.host, UNASKED))) for one in self._kept)
         return [(one, info) for one, info in told if info is not None]
 
     def submit(self, starts: Sequence[Start]) -> list[Made]:
@@ -121,7 +124,7 @@ class Ssh:
         from wakeman.adapters.ssh.placing import Placing
 
         self.refresh()
-        return Placing(self, self._placements, self._hosts, self._env).make(starts)
+        return Placing(self, self._placements, self.hosts, self._env).make(starts)
 
     def claim_checks(self) -> None:
         """Write on which host checks run: a worker's end on another starts none there."""
@@ -138,8 +141,7 @@ class Ssh:
         file = f"{self._directory}/host"
         with open(file, "rb") as opened:
             here = opened.read()
-        connection = Connection(self._place["ssh"], self._place.get("config", ""), host, self._env)
-        told = connection.call("cat", file)
+        told = self._connection(host).call("cat", file)
         if told.code == 0 and told.out.endswith(here):
             return ""
         return f"ssh: {host}: {self._directory}: not there; the state directory must be shared with the hosts"
@@ -175,7 +177,7 @@ class Ssh:
 
     def local_id(self, one: Placement) -> str:
         """Return the id that the last look saw of a session in its host's own server; "" for none."""
-        seen = self._looks[one.host].seen(one)
+        seen = self._looks.get(one.host, UNASKED).seen(one)
         return seen.session_id if seen is not None else ""
 
     def unconfirmed(self) -> list[tuple[str, str]]:
@@ -200,6 +202,34 @@ class Ssh:
             raise UnknownNameError(f"ssh: no session {session}", "wakeman status")
         _, one, info = min(named, key=lambda each: each[0])
         return one, info
+
+    def silence(self, host: str) -> str:
+        """Return why a host does not answer; "" if it does."""
+        try:
+            self._connection(host).call("true")
+        except ProgramError as fault:
+            return str(fault)
+        return ""
+
+    def lose(self, host: str) -> tuple[str, ...]:
+        lost = [one for one in self._placements.kept() if one.host == host and not one.lost]
+        self._placements.lose(one.id for one in lost)
+        return tuple(one.session for one in lost)
+
+    def end_lost(self, host: str) -> None:
+        """End what was taken for lost and still runs on a host that answers again.
+
+        Raises: ProgramError when it does not answer.
+        """
+        lost = self._placements.lost(host)
+        if not lost:
+            return
+        server = self.server(host)
+        look = HostLook(server.listing())
+        there = [seen for one in lost if (seen := look.seen(one)) is not None]
+        server.cancel([(seen.session_id, seen.mark) for seen in there])
+        if look.listing.state != "unknown":
+            self._placements.settle(one.id for one in lost)
 
     def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         """Return the last lines of a session's screen."""
@@ -229,12 +259,14 @@ class SshBackend:
 
 def session_told(one: Placement, look: HostLook) -> SessionInfo | None:
     """Return what a look tells of a placement; None for one that ended in a server that runs on."""
-    seen = look.seen(one)
+    seen = None if one.lost else look.seen(one)
     if seen is not None:
         return replace(seen, session_id=one.id, pid=0, why=seen.why and f"on {one.host}: {seen.why}")
     info = SessionInfo(one.session, one.id, "unknown", one.mark)
+    if one.lost:
+        return replace(info, phase="lost", ended_by="machine", why=f"a person said that {one.host} is lost")
     if look.listing.state == "unknown":
-        return replace(info, why=look.listing.why)
+        return replace(info, why=f"{look.listing.why}; if it does not come back: wakeman lost {one.host}")
     if not one.server:
         why = f"the connection to {one.host} broke before it began"
         return replace(info, phase="lost", ended_by="machine", why=why)

@@ -18,24 +18,33 @@ PLACEMENTS_FILE = "placements.jsonl"
 
 
 class Placement(Struct, frozen=True):
-    """A session on a host. `server` is the tmux server that it was made in, "" while that is not confirmed."""
+    """A session on a host. `server` is the tmux server that it was made in, "" while that is not confirmed.
+
+    Shape: `lost` says that a person took it for lost: it may still run there, also when it is `gone` from the list.
+    """
 
     id: str
     host: str
     session: str
     mark: str
     server: str = ""
+    lost: bool = False
+    gone: bool = False
 
 
 class _Line(Struct, frozen=True, omit_defaults=True):
-    """One line of the file: a new placement; the server of one; or, if `gone`, that it is to be listed no longer."""
+    """One line of the file: a new placement; the server of one; that it is `lost`; that it is `gone`, to be listed no
+    longer; or that it is `over`: what was lost does not run any more.
+    """
 
     id: str
     host: str = ""
     session: str = ""
     mark: str = ""
     server: str = ""
+    lost: bool = False
     gone: bool = False
+    over: bool = False
 
 
 class Placements:
@@ -47,6 +56,13 @@ class Placements:
 
     def kept(self) -> list[Placement]:
         """List the placements that are to be listed, in the order in which they were made. Cost: one read."""
+        return [one for one in self._read() if not one.gone]
+
+    def lost(self, host: str) -> list[Placement]:
+        """List what was taken for lost on a host, and may still run there."""
+        return [one for one in self._read() if one.host == host and one.lost]
+
+    def _read(self) -> list[Placement]:
         try:
             with open(self._file, "rb") as file:
                 data = file.read()
@@ -76,6 +92,14 @@ class Placements:
         """Write that placements are to be listed no longer."""
         self._append(_Line(number, gone=True) for number in numbers)
 
+    def lose(self, numbers: Iterable[str]) -> None:
+        """Write that sessions were taken for lost."""
+        self._append(_Line(number, lost=True) for number in numbers)
+
+    def settle(self, numbers: Iterable[str]) -> None:
+        """Write that what was lost does not run any more."""
+        self._append(_Line(number, over=True) for number in numbers)
+
     def _append(self, lines: Iterable[_Line]) -> None:
         """Append lines to the disk. A line feed first ends what a crash may have cut off."""
         data = b"".join(b"\n" + msgspec.json.encode(line) for line in lines)
@@ -90,9 +114,16 @@ class Placements:
 
 
 def _apply(found: dict[str, Placement], line: _Line) -> None:
-    if line.gone:
-        found.pop(line.id, None)
-    elif line.mark:
+    if line.mark:
         found[line.id] = Placement(line.id, line.host, line.session, line.mark)
-    elif line.server and line.id in found:
-        found[line.id] = msgspec.structs.replace(found[line.id], server=line.server)
+        return
+    known = found.get(line.id)
+    if known is None:
+        return
+    if line.over or (line.gone and not known.lost):
+        del found[line.id]
+        return
+    server = line.server or known.server
+    found[line.id] = msgspec.structs.replace(
+        known, server=server, lost=known.lost or line.lost, gone=known.gone or line.gone
+    )

@@ -83,6 +83,8 @@ class Placing:
             return True
         try:
             why = self._executor.shares(host)
+            if not why:
+                self._executor.end_lost(host)
         except ProgramError as fault:
             why = str(fault)
         if why:

@@ -10,7 +10,7 @@ from wakeman.core.model import Host, Plan, WorkersSpec
 from wakeman.core.plan.footprint import named_programs
 from wakeman.core.plan.template import closest
 from wakeman.core.plan.validation import json_text
-from wakeman.ports import SlottedExecutor
+from wakeman.ports import HostedExecutor
 
 if TYPE_CHECKING:
     from wakeman.ports import World
@@ -88,8 +88,9 @@ def at_once(world: World, plan: Plan, host: Host, workers: int) -> int | None:
     if plan.workers.found:
         return None
     executor = world.executor(host)
-    if isinstance(executor, SlottedExecutor):
-        return min(executor.slots, plan.workers.at_once or executor.slots)
+    if isinstance(executor, HostedExecutor):
+        slots = sum(executor.hosts.values())
+        return min(slots, plan.workers.at_once or slots)
     if plan.workers.at_once is not None or plan.workers.by != WorkersSpec().by:
         return plan.workers.at_once
     if executor.outlives_boot:

@@ -58,6 +58,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "accept": ("act", "act", True, "accept the row that is held"),
     "pause": ("act", "act", True, "stop alarms and launches; running agents continue"),
     "unpause": ("act", "act", True, "continue after a pause, or after failed launches"),
+    "lost": ("act", "act", True, "take a host of [ssh] that does not come back for lost, with its workers"),
     "merge": (
         "act",
         "merge",

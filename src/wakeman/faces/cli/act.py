@@ -102,6 +102,11 @@ def _clean_options(parser: Arguments) -> None:
     parser.add_argument("--yes", action="store_true", help="with --empty-trash: ask nothing")
 
 
+def _lost_options(parser: ArgumentParser) -> None:
+    parser.add_argument("host", metavar="HOST", help="host, as ssh.hosts names it; one that answers is refused")
+    given.name(parser)
+
+
 def _down_options(parser: ArgumentParser) -> None:
     given.name(parser)
     _add_why_option(parser, required=False)
@@ -204,6 +209,11 @@ def down(options: Namespace) -> int:
     return did(options, answer)
 
 
+def lost(options: Namespace) -> int:
+    """Take a host for lost."""
+    return did(options, act.lose(reach(options), options.name, options.host))
+
+
 def adopt(options: Namespace) -> int:
     """Make a deployment live here."""
     return did(options, act.adopt(reach(options), options.name))
@@ -276,6 +286,7 @@ VERBS: dict[str, Verb] = {
     "accept": ("wakeman accept condense-docs", given.name, _requesting("accept")),
     "pause": ("wakeman pause condense-docs", given.name, _requesting("pause")),
     "unpause": ("wakeman unpause condense-docs", given.name, _requesting("unpause")),
+    "lost": ("wakeman lost beta condense-docs", _lost_options, lost),
     "adopt": ("wakeman adopt condense-docs", given.name, adopt),
     "down": ("wakeman down condense-docs --why 'wrong branch'", _down_options, down),
     "clean": ("wakeman clean condense-docs", _clean_options, clean),

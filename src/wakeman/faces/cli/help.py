@@ -96,6 +96,7 @@ ADVICE: dict[str, Advice] = {
     "unpause": Advice(
         "after `pause`, or once a refused key is mended", (TRIED_ON, "wakeman pause run", "wakeman unpause run")
     ),
+    "lost": Advice("a host of [ssh] does not answer, and will not come back", ()),
     "merge": Advice("workers had git work trees, and their branches are to become one", ()),
     "amend": Advice("the plan of an open deployment was wrong", (SLEEPING_PLAN, "wakeman up", "wakeman amend")),
     "sweep": Advice(

@@ -36,10 +36,11 @@ Verb = Literal[
     "check",
     "approve",
     "answer",
+    "lost",
 ]
-"""`approve`, `answer`: what a worker's dialog, or its last words, ask; `stop`, `retry`: of a worker; `waive`, `reject`:
-of units; `accept`: take the held row; `pause`, `unpause`; `amend`: the plan was changed; `down`: end the deployment;
-`send`: text for a worker; `check`: observe now."""
+"""`approve`, `answer`: what a worker's dialog, or its last words, ask; `lost`: take a host, and its workers, for lost;
+`stop`, `retry`: of a worker; `waive`, `reject`: of units; `accept`: take the held row; `pause`, `unpause`; `amend`: the
+plan was changed; `down`: end the deployment; `send`: text for a worker; `check`: observe now."""
 
 
 class Planned(Fact, frozen=True):
