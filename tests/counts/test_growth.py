@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from types import FrameType
 
 import msgspec
@@ -100,6 +101,19 @@ def halfway(workers: int) -> Deployment:
     return d
 
 
+def fold(events: Iterable[Event]) -> None:
+    d = Deployment()
+    for event in events:
+        apply(d, event)
+
+
+def judged(events: Iterable[Event]) -> None:
+    judge = Auditor()
+    for event in events:
+        judge.take(event)
+    assert not judge.divergences
+
+
 def one_decision(d: Deployment) -> None:
     transitions(d)
     taken(d)
@@ -123,10 +137,8 @@ def test_fold_and_audit_of_a_night_grow_with_its_lines() -> None:
     folds, audits = {}, {}
     for workers in (30, 120):
         events = night(workers)
-        judge, d = Auditor(), Deployment()
-        folds[len(events)] = calls(lambda events=events, d=d: [apply(d, event) for event in events])  # type: ignore[misc] # as above
-        audits[len(events)] = calls(lambda events=events, judge=judge: [judge.take(event) for event in events])  # type: ignore[misc] # as above
-        assert not judge.divergences
+        folds[len(events)] = calls(partial(fold, events))
+        audits[len(events)] = calls(partial(judged, events))
 
     assert slope(folds) <= SLOPE_MAX, folds
     assert slope(audits) <= SLOPE_MAX, audits
