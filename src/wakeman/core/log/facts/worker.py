@@ -158,7 +158,7 @@ class Launched(Fact, frozen=True):
     def summary(self) -> str:
         elsewhere = (
             "" if self.session_id.startswith("$") else self.session_id
-        )  # of tmux here, it says nothing to a person
+        )  # one of this machine says nothing to a person
         return " ".join(filter(None, ("adopted" if self.adopted else "", elsewhere)))
 
 
