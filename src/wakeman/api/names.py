@@ -11,7 +11,6 @@ from msgspec import Struct
 from wakeman.core.errors import UnknownNameError, UsageError
 from wakeman.core.log.events import stamp
 from wakeman.core.model import Deployment, WorkerState
-from wakeman.core.plan.template import nearest
 from wakeman.core.policy import review
 from wakeman.core.policy.deployment_rows import undone
 from wakeman.engine.runs import latest, readable
@@ -180,6 +179,8 @@ def sole(world: World, given: str | None, units: Iterable[str] = ()) -> str:
         return fit[0]
     if fit:
         raise UsageError(f"several deployments fit: {', '.join(fit)}", f"--deployment {fit[0]}")
+    from wakeman.core.plan.template import nearest
+
     known = {unit for d in alive.values() for unit in d.units}
     strange = next((unit for unit in units if unit not in known), "")
     near = nearest(strange, known) if strange else ""
