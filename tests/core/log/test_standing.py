@@ -194,3 +194,16 @@ def test_more_units_for_the_last_worker_that_waits_leave_it_waiting() -> None:
     assert ([], ["w0", "w1", "w2"], 4, False) == (*standing(night), night.d.scattered)
     night.say(e.Enrolled(session="w0", units=(Unit("other", ("o",)),)), worker="w0")
     assert ([], ["w0", "w1", "w2"], 5, True) == (*standing(night), night.d.scattered)
+
+
+def test_a_deployment_of_which_nobody_counts_stays_so() -> None:
+    night = deployment()
+    night.d.in_question, night.d.pending, night.d.undone = None, {}, 0
+    for worker in night.d.workers.values():
+        worker.undone = 0
+    night.say(e.Enrolled(session="w3", units=(Unit("u3", ("3.out",)),)), worker="w3")
+    night.say(e.Looked(mono=30.0, boot="b", verdicts=(Verdict("u0", ("gone",)),)))
+    night.say(e.Amended(plan=night.d.plan, digest="d2", dropped=("w1",)))
+
+    assert (None, {}, 0) == (night.d.in_question, night.d.pending, night.d.undone)
+    assert 3 == count_undone(night.d)

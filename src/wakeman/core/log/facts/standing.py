@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wakeman.core.policy.freshness import must_change
+from wakeman.core.policy.freshness import awaits_launch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def count_enrolled(d: Deployment, worker: WorkerState, units: Sequence[Unit], mo
 def _only_pends(d: Deployment, worker: WorkerState) -> bool:
     """Return whether nothing but its launch has to be decided of a worker: nothing at its outputs counts before."""
     pends = worker.state == "pending" and worker.unbegun and not worker.review and worker.units
-    return bool(pends) and must_change(d, d.units[worker.units[0]])
+    return bool(pends) and awaits_launch(d, d.units[worker.units[0]])
 
 
 def count_done(d: Deployment, state: UnitState, *, was: bool) -> None:
@@ -76,9 +76,8 @@ def ask_about_pending(d: Deployment) -> None:
 def count_dropped(d: Deployment, worker: WorkerState) -> None:
     """Apply that a worker was removed, with its units."""
     d.pending.pop(worker.name, None)
-    if d.in_question is not None:
-        d.in_question.pop(worker.name, None)
-        d.undone -= 0 if worker.review else worker.undone
+    (d.in_question or {}).pop(worker.name, None)
+    d.undone -= 0 if worker.review else worker.undone
 
 
 def settle_verified(d: Deployment, worker: WorkerState) -> None:

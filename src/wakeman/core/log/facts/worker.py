@@ -156,7 +156,10 @@ class Launched(Fact, frozen=True):
         d.failed_launches = 0
 
     def summary(self) -> str:
-        return "adopted" if self.adopted else ""
+        elsewhere = (
+            "" if self.session_id.startswith("$") else self.session_id
+        )  # one of this machine says nothing to a person
+        return " ".join(filter(None, ("adopted" if self.adopted else "", elsewhere)))
 
 
 class Relaunched(Launched, frozen=True):
