@@ -51,7 +51,7 @@ def test_a_plan_that_is_not_there_gets_the_nearest_name(
 
     said = place(verb, asked)
 
-    assert (2, f"error: {told}\n" + (f"hint: {hint}\n" if hint else "")) == (said.code, said.err)
+    assert (2, f"error: {told}\nhint: {hint or f'wakeman {verb} --help'}\n") == (said.code, said.err)
 
 
 def test_twenty_faults_are_shown_each_with_its_cure_below_and_the_rest_is_counted(place: Place) -> None:
