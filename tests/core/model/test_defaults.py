@@ -12,12 +12,15 @@ from tests.log import NOW
 from wakeman.core import model
 from wakeman.core.model import (
     Alarm,
+    Choice,
     Confinement,
+    Dialog,
     FileFingerprint,
     Host,
     Identity,
     Observation,
     OpenIntent,
+    OwedNotice,
     Plan,
     PromotedFile,
     RecordedProfile,
@@ -29,6 +32,7 @@ from wakeman.core.model import (
     Usage,
     Validator,
     Verdict,
+    WakeSpec,
     WakeTarget,
     Wrote,
 )
@@ -157,8 +161,23 @@ MARK = FileFingerprint("a.out", 3, 7)
         (Untold("full", NOW), '{"why":"full","since":"2026-01-05T21:36:00Z"}'),
         (Host("/r", "/s", ()), '{"root":"/r","directory":"/s","python":[]}'),
         (OpenIntent(1, "send", NOW), '{"seq":1,"action":"send","at":"2026-01-05T21:36:00Z"}'),
+        (Choice("Yes"), '{"label":"Yes"}'),
+        (Dialog("question", "why?", (), "5e"), '{"kind":"question","asks":"why?","choices":[],"seen":"5e"}'),
+        (
+            OwedNotice(1, "AT", (), NOW, NOW),
+            '{"seq":1,"text":"AT","causes":[],"since":"2026-01-05T21:36:00Z","again":"2026-01-05T21:36:00Z"}',
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_a_part_of_a_line_is_written_without_what_it_leaves_out(value: Struct, written: str) -> None:
     assert written == msgspec.json.encode(value).decode()
+
+
+@pytest.mark.parametrize(("files", "answerable"), [((), False), (("",), False), (("", "key"), True), (("key",), True)])
+def test_answers_may_come_from_elsewhere_by_any_target_that_has_a_topic_for_them(
+    files: tuple[str, ...], answerable: bool
+) -> None:
+    targets = tuple(WakeTarget(ntfy="https://ntfy.example/t", answers_file=file) for file in files)
+
+    assert answerable is WakeSpec(to=targets).answerable
