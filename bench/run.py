@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from bench import confining, durable, watching
+from bench import calling, confining, durable, watching
 from bench.pairs import Place, paired
 
 from wakeman.adapters.eventlog import EventLogs
@@ -133,7 +133,7 @@ BENCHES = {
         check, launch, handover, crowd, rooms,
         durable.append, durable.eventsourcing, durable.dbos, durable.replay, durable.audit, durable.loading,
         durable.resume, durable.writers, watching.watch, watching.flood, watching.idle,
-        confining.confine,
+        confining.confine, calling.mcp, calling.deliver,
     )
 }  # fmt: skip
 

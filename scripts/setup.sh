@@ -275,6 +275,9 @@ else
     case $manager in apt-get) fuse=libfuse3-3 ;; *) fuse=fuse3 ;; esac
     PATH=$PATH:$sbin ldconfig -p 2>/dev/null | grep -q 'libfuse3\.so' || wanted="$wanted $fuse"
     have chromium || wanted="$wanted chromium"
+    case $manager in apt-get) notify=libnotify-bin ;; *) notify=libnotify ;; esac
+    have notify-send || wanted="$wanted $notify"
+    have dbus-daemon || wanted="$wanted dbus"
     # shellcheck disable=SC2086 # a list of package names
     [ -z "$wanted" ] || install $wanted || say "going on without ${wanted# }: tests that need it are skipped"
   fi

@@ -24,11 +24,7 @@ class Browser:
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the protocol; return its result."""
-        self._last += 1
-        message = {"id": self._last, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._send, json.dumps(message).encode() + b"\0")
+        self._begin(method, parameters)
         while (answer := self._next()).get("id") != self._last:
             self.told.append(answer)
         assert "error" not in answer, answer
@@ -57,6 +53,22 @@ class Browser:
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
+    def click(self, selector: str, text: str | None = None) -> str:
+        """Click an element with the mouse, and agree to the dialog that it opens, with `text`; return what is asked."""
+        self.says(f"document.querySelector({json.dumps(selector)}).scrollIntoView({{block: 'center'}})")
+        box = self.says(
+            f"(({{x, y, width, height}}) => [x + width / 2, y + height / 2])"
+            f"(document.querySelector({json.dumps(selector)}).getBoundingClientRect())"
+        )
+        where = {"x": box[0], "y": box[1], "button": "left", "clickCount": 1}
+        self.call("Input.dispatchMouseEvent", type="mousePressed", **where)
+        self._begin("Input.dispatchMouseEvent", {"type": "mouseReleased", **where})  # it waits for the dialog's end
+        while (event := self._next()).get("method") != "Page.javascriptDialogOpening":
+            self.told.append(event)
+        self.call("Page.handleJavaScriptDialog", accept=True, **({} if text is None else {"promptText": text}))
+        asked: str = event["params"]["message"]
+        return asked
+
     def asked_for(self) -> list[str]:
         """List the addresses that the page asked for."""
         sent = [event["params"] for event in self.told if event.get("method") == "Network.requestWillBeSent"]
@@ -66,6 +78,14 @@ class Browser:
         """List what is in the console, and what was thrown."""
         kinds = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
         return [json.dumps(event["params"])[:500] for event in self.told if event.get("method") in kinds]
+
+    def _begin(self, method: str, parameters: dict[str, Any]) -> None:
+        """Call a method of the protocol, whose answer is to come."""
+        self._last += 1
+        message = {"id": self._last, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._send, json.dumps(message).encode() + b"\0")
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._kept:

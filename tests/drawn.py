@@ -41,6 +41,10 @@ while data := os.read(0, 4096).decode(errors="replace"):
             keys.write(json.dumps([now, key]) + "\n")
             now = then or now
     draw()
+    if now == "over" and script["makes"]:
+        os.makedirs(os.path.dirname(script["makes"]) or ".", exist_ok=True)
+        open(script["makes"], "w").close()
+        sys.exit()
 """
 
 
@@ -69,10 +73,14 @@ def stand_in(
     name: str = "claude",
     types: str = "",
     hint: str = "Type something.",
+    makes: str = "",
 ) -> Path:
-    """Write the program: `screens` by name, from `first`; `moves`: screen -> key -> screen. `types` takes a text."""
+    """Write the program: `screens` by name, from `first`; `moves`: screen -> key -> screen. `types` takes a text.
+
+    Shape: with `makes` it makes that file once it is answered, and ends.
+    """
     place.mkdir(parents=True, exist_ok=True)
-    script = {"screens": {**screens, "over": WORKS}, "moves": moves, "types": types, "hint": hint}
+    script = {"screens": {**screens, "over": WORKS}, "moves": moves, "types": types, "hint": hint, "makes": makes}
     (place / "script.json").write_text(json.dumps(script))
     program = place / name
     program.write_text(f"#!{sys.executable} -I\n{PROGRAM}")

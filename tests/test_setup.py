@@ -146,10 +146,9 @@ def test_root_on_linux_gets_what_the_torture_needs_or_goes_on_without(tmp_path: 
     here.setup("dev")
     _, said = there.setup("dev")
 
-    assert "apt-get install -y --no-install-recommends strace valgrind faketime bubblewrap chromium" in here.calls()
-    assert (
-        "setup: going on without strace valgrind faketime bubblewrap chromium: tests that need it are skipped\n" in said
-    )
+    packages = "strace valgrind faketime bubblewrap chromium libnotify-bin dbus"
+    assert f"apt-get install -y --no-install-recommends {packages}" in here.calls()
+    assert f"setup: going on without {packages}: tests that need it are skipped\n" in said
 
 
 def test_a_second_setup_does_and_says_nothing(tmp_path: Path) -> None:

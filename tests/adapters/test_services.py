@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.desktop import Shown, absent, desktop, message_bus
 from tests.ntfy import ntfy
 
 from wakeman.adapters.desktop import NOTIFY_MISSING, desktop_fault, show_on_desktop
@@ -146,3 +148,45 @@ def test_without_the_program_that_is_said(tmp_path: Path) -> None:
 
     assert NOTIFY_MISSING == desktop_fault(env) == show_on_desktop(LocalMachine(), env, "night", "x", 1.0).why
     assert os.listdir(tmp_path) == []
+
+
+needs_desktop = pytest.mark.skipif(bool(absent()), reason=absent())
+
+
+@needs_desktop
+def test_a_desktop_shows_what_the_real_program_sends_it(tmp_path: Path) -> None:
+    with message_bus(tmp_path) as bus, desktop(tmp_path) as shown:
+        env = {"PATH": os.environ["PATH"], "DBUS_SESSION_BUS_ADDRESS": bus}
+
+        came = [show_on_desktop(LocalMachine(), env, "night", text, 10) for text in (NOTICE.text, "-a\nä \x1b[31m")]
+
+    titled = [Shown("wakeman", "wakeman: night", text) for text in (NOTICE.text, "-a ä")]
+    assert ([Delivery()] * 2, titled) == (came, shown)
+
+
+@needs_desktop
+def test_without_a_service_on_the_bus_the_real_program_says_so_and_the_notice_is_not_told(tmp_path: Path) -> None:
+    with message_bus(tmp_path) as bus:
+        came = show_on_desktop(
+            LocalMachine(), {"PATH": os.environ["PATH"], "DBUS_SESSION_BUS_ADDRESS": bus}, "night", "x", 10
+        )
+
+    assert (True, False) == (came.why.startswith("notify-send: exit 1: "), came.doubt)
+
+
+@needs_desktop
+def test_an_alarm_which_has_no_variables_of_the_desktop_finds_its_bus_where_systemd_has_it(tmp_path: Path) -> None:
+    place = f"/run/user/{os.getuid()}"
+    script = f'mount -t tmpfs none /run && mkdir -p {place} && ln -s "$0" {place}/bus && exec "$@"'
+    told = (
+        "import os; from wakeman.adapters.desktop import show_on_desktop;"
+        "from wakeman.adapters.machine import LocalMachine;"
+        "print(repr(show_on_desktop(LocalMachine(), {'PATH': os.environ['PATH']}, 'night', 'by an alarm', 10).why))"
+    )
+    argv = ["unshare", "-m", "sh", "-c", script, str(tmp_path / "bus"), sys.executable, "-c", told]
+    with message_bus(tmp_path), desktop(tmp_path) as shown:
+        ran = subprocess.run(argv, capture_output=True, text=True)
+
+    if "mount" in ran.stderr or "unshare" in ran.stderr:
+        pytest.skip(f"no private mounts here: {ran.stderr.strip()}")
+    assert ("''", [Shown("wakeman", "wakeman: night", "by an alarm")]) == (ran.stdout.strip(), shown)

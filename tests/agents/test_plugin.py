@@ -7,16 +7,21 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from tests.agents.alone import Start, Terminal, kept, scratch
 from tests.agents.clients import QUIET, Agents, needs
 from tests.agents.models import serving
+from tests.agents.recorded import version_of
+from tests.agents.sessions import SESSIONS
 from tests.drawn import WORKS, keys, recorded, stand_in
 from tests.real.rig import REAL
 from tests.waiting import until
+
+from wakeman.ports import release
 
 pytestmark = [*REAL, needs("claude"), pytest.mark.timeout(300)]
 
@@ -52,6 +57,30 @@ def newest(agents: Agents) -> bool:
     return "--profile" in told.stdout
 
 
+@pytest.fixture
+def monitors() -> None:
+    """Skip, before anything is begun, where the client has no monitors."""
+    since, there = SESSIONS["claude-live-monitor"].since, version_of("claude")
+    if release(there) < release(since):
+        pytest.skip(f"version {there} has no monitors, {since} has")
+
+
+@contextmanager
+def night(place: Path, program: str = PROGRAM, **env: str) -> Iterator[Callable[..., str]]:
+    """Give what runs `wakeman` in a place with a plan; whatever happens, the deployment is ended, and its workers."""
+    known = {"PATH": os.environ["PATH"], "HOME": str(place), "WAKEMAN_STATE": str(place / "state"), **env}
+
+    def wakeman(*words: str) -> str:
+        ran = subprocess.run([program, *words], cwd=place / "work", env=known, capture_output=True, text=True)
+        return ran.stdout
+
+    try:
+        yield wakeman
+    finally:
+        wakeman("down", "night")
+        subprocess.run(["tmux", "-S", str(place / "workers"), "kill-server"], capture_output=True)
+
+
 def test_it_is_valid_to_the_letter_also_for_the_catalog(agents: Agents) -> None:
     if not newest(agents):
         pytest.skip("this version does not know `--profile`")
@@ -80,24 +109,19 @@ def test_two_commands_install_it_from_a_clone_and_its_parts_are_listed(agents: A
         assert "Hooks (1)  SessionStart" in details
 
 
+@pytest.mark.usefixtures("monitors")
 def test_a_session_is_told_what_is_open_when_it_starts_and_what_ends_while_it_is_idle() -> None:
-    with scratch() as place, serving() as models:
+    with scratch() as place, serving() as models, night(place) as wakeman:
         told = {"WAKEMAN_PROGRAM": PROGRAM, "WAKEMAN_STATE": str(place / "state")}
-        env = {"PATH": os.environ["PATH"], "HOME": str(place), **told}
         (place / "work" / "wakeman.toml").write_text(SLEEPER.replace("SOCKET", str(place / "workers")))
-
-        def wakeman(*words: str) -> None:
-            subprocess.run([PROGRAM, *words], cwd=place / "work", env=env, check=True, capture_output=True)
-
-        wakeman("up")
+        assert "night" in wakeman("up")
         args = ("--plugin-dir", str(REPOSITORY / "plugin"))
         start = Start("claude", True, "Say a word. play=claims -> /tmp/none", args=args, env=told, hooks=False)
         with Terminal(place, start, models.url, (120, 40)) as terminal:
             begun = terminal.awaited("Everything is complete", 60)
             assert begun
-            if not terminal.awaited("1 monitor", 30):
-                wakeman("down", "night")
-                pytest.skip("this version knows no monitors")
+            watched = terminal.awaited("1 monitor", 30)
+            assert watched, terminal.capture()
             until(lambda: _listens(place))
             before = len(models.asked)
             wakeman("down", "night")
@@ -105,8 +129,9 @@ def test_a_session_is_told_what_is_open_when_it_starts_and_what_ends_while_it_is
             assert "wakeman: night: open, 0/1 units done" in kept(place, "claude")["record"]
 
 
+@pytest.mark.usefixtures("monitors")
 def test_claude_sleeps_while_the_workers_work_is_woken_by_the_monitor_and_wraps_up() -> None:
-    with scratch() as place, serving() as models:
+    with scratch() as place, serving() as models, night(place):
         told = {"WAKEMAN_PROGRAM": PROGRAM, "WAKEMAN_STATE": str(place / "state"), "MCP_TIMEOUT": "120000"}
         (place / "work" / "wakeman.toml").write_text(WORKERS.replace("SOCKET", str(place / "workers")))
         server = "mcp__plugin_wakeman_wakeman"
@@ -121,9 +146,8 @@ def test_claude_sleeps_while_the_workers_work_is_woken_by_the_monitor_and_wraps_
         with Terminal(place, start, models.url, (120, 40)) as terminal:
             begun = terminal.awaited("I end my turn", 90)
             assert begun, terminal.capture()
-            if not terminal.awaited("1 monitor", 30):
-                (place / "work" / "go").touch()
-                pytest.skip("this version knows no monitors")
+            watched = terminal.awaited("1 monitor", 30)
+            assert watched, terminal.capture()
             until(lambda: _listens(place))
             before = len(models.asked)
             until(lambda: _asleep_for(models.asked[-1].answered, 3))
@@ -157,11 +181,11 @@ DRAWN = "DRAWN_IN"
 def _program_with_a_stand_in(place: Path) -> str:
     """Write a stand-in for the workers' client, and a `wakeman` that finds it before the real one; return the latter.
 
-    Shape: it works until it gets a `g`, then asks.
+    Shape: it works until it gets a `g`, then asks; answered, it makes its file and ends.
     """
     question = recorded("2.1.332/claude-waiting-question.80x24")
     moves = {"first": {"g": "asks"}, "asks": dict.fromkeys("1234", "over")}
-    stand_in(place / "bin", {"first": WORKS, "asks": question}, moves)
+    stand_in(place / "bin", {"first": WORKS, "asks": question}, moves, makes="out/a.txt")
     program = place / "wakeman.sh"
     key = "ANTHROPIC_API_KEY=sk-ant-stand-in-0000000000000000"
     program.write_text(f'#!/bin/sh\nexec env "PATH={place}/bin:$PATH" {key} {PROGRAM} "$@"\n')
@@ -169,7 +193,8 @@ def _program_with_a_stand_in(place: Path) -> str:
     return str(program)
 
 
-def test_claude_sleeps_while_a_worker_works_and_answers_its_question_when_it_is_told_of_it() -> None:
+@pytest.mark.usefixtures("monitors")
+def test_claude_runs_a_whole_night_sleeps_answers_a_question_when_it_is_told_of_it_and_wraps_up() -> None:
     with scratch() as place, serving() as models:
         program = _program_with_a_stand_in(place)
         told = {"WAKEMAN_PROGRAM": program, "WAKEMAN_STATE": str(place / "state"), "MCP_TIMEOUT": "120000"}
@@ -182,24 +207,17 @@ def test_claude_sleeps_while_a_worker_works_and_answers_its_question_when_it_is_
             ("sleep", {"until": "asks a question"}),
             (f"{server}__status", {"deployment": "night"}),
             (f"{server}__act", {"action": "answer", "workers": ["night_a"], "text": "Prose"}),
+            ("sleep", {"until": "night: complete"}),
+            (f"{server}__report", {"deployment": "night"}),
         ]
-        env = {"PATH": os.environ["PATH"], "HOME": str(place), **told}
         worker = ("tmux", "-S", str(place / "workers"), "send-keys", "-t", "=night_a:", "g")
-
-        def wakeman(*words: str) -> str:
-            ran = subprocess.run(
-                [program, *words], cwd=place / "work", env=env, check=False, capture_output=True, text=True
-            )
-            return ran.stdout
-
         args = ("--plugin-dir", str(REPOSITORY / "plugin"), "--allowedTools", server)
         start = Start("claude", True, "Run it. play=orchestrates -> /tmp/none", args=args, env=told, hooks=False)
-        with Terminal(place, start, models.url, (120, 40)) as terminal:
+        with night(place, program) as wakeman, Terminal(place, start, models.url, (120, 40)) as terminal:
             begun = terminal.awaited("I end my turn", 90)
             assert begun, terminal.capture()
-            if not terminal.awaited("1 monitor", 30):
-                wakeman("down", "night")
-                pytest.skip("this version knows no monitors")
+            watched = terminal.awaited("1 monitor", 30)
+            assert watched, terminal.capture()
             until(lambda: _listens(place))
             before = len(models.asked)
             until(lambda: _asleep_for(models.asked[-1].answered, 3))
@@ -208,12 +226,12 @@ def test_claude_sleeps_while_a_worker_works_and_answers_its_question_when_it_is_
             until(lambda: "asks a question" in wakeman("check", "night") + wakeman("status", "night"), 60)
             over = terminal.awaited("The night is over", 60)
             assert over, terminal.capture()
-        log = wakeman("log", "night", "--type", "requested", "--json")
-        wakeman("down", "night")
+            log = wakeman("log", "night", "--type", "requested", "--json")
         pressed = keys(place / "bin")
 
     assert 0 == while_it_works
     assert ["g", "2"] == pressed
+    assert '"outcome":"complete"' in models.asked[-1].said.told
     [asked] = [json.loads(line)["data"] for line in log.splitlines()]
     assert ("answer", "Prose", "mcp") == (asked["verb"], asked["text"], asked["face"])
 

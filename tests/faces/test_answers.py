@@ -173,6 +173,12 @@ def _people(desk: Desk) -> None:
     desk("up", "plan.toml")
     for verb in ("status", "check", "pause", "unpause", "resume", "log"):
         desk(verb, "night")
+    hosts = {"hosts": {"alpha": 9}, "silence": lambda _: "no answer", "lose": lambda _: ("night_a",)}
+    for name, value in hosts.items():
+        setattr(desk.stage.sessions, name, value)
+    desk("lost", "alpha", "night")
+    for name in hosts:
+        delattr(desk.stage.sessions, name)
     desk.stage.registry.forget("/state/night")
     for verb in ("status", "check", "adopt"):
         desk(verb, "night")

@@ -618,7 +618,7 @@ def test_doing_verbs_give_envelopes(place: Place) -> None:
         assert isinstance(said.json["next"], list)
         assert said.err == "", (words, said)
     assert {verb for verb, (_, _, does, _) in cli.VERBS.items() if does} - {words[0] for words in calls} == {
-        *("accept", "answer", "approve"),  # they need a held row, or a dialog
+        *("accept", "answer", "approve", "lost"),  # they need a held row, a dialog, or hosts
     }
 
 
@@ -802,6 +802,7 @@ DOING: dict[str, tuple[str, ...]] = {
     "accept": ("held",),
     "pause": ("night",),
     "unpause": ("paused",),
+    "lost": ("alpha", "afar"),
     "resume": ("night",),
     "adopt": ("lost",),
     "amend": ("night", "longer.toml"),
@@ -824,6 +825,7 @@ TOLD = {
     "stop": "end session night_a",
     "retry": "start session short_a",
     "pause": "record requested: pause",
+    "lost": "take the sessions on alpha for lost",
     "sweep": "end session val_1",
     "adopt": "record adopted: ",
     "export": "send 2 spans of trace ",
@@ -840,6 +842,18 @@ def with_stand_in(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have `claude` be the stand-in that draws dialogs, with a key, so that it needs no settings of a user's."""
     monkeypatch.setenv("PATH", f"{place.path}/bin:{os.environ['PATH']}")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-stand-in-0000000000000000")
+
+
+def _afar(place: Place) -> None:
+    """Begin a deployment on a host that no longer answers: in place of ssh is a program that runs lines here."""
+    ssh = place.path / "bin" / "ssh"
+    ssh.write_text(
+        f'#!/bin/sh\n[ ! -e {place.path}/away ] || exit 255\nfor line; do :; done\nexec /bin/sh -c "$line"\n'
+    )
+    ssh.chmod(0o700)
+    plan = SLEEPER.replace("night", "afar").replace("out/", "afar/").replace("[workers]", '[workers]\nexecutor = "ssh"')
+    place.up(plan + "[ssh]\nhosts = { alpha = 9 }\n")
+    (place.path / "away").touch()
 
 
 def _stage(place: Place) -> None:
@@ -863,6 +877,7 @@ def _stage(place: Place) -> None:
     stopped = ("--items", "a", "b", *WRITER, "--set", "cleanup.rounds=0", "--output", "short/{{ unit }}")
     place("run", "--name", "short", *stopped, "--", "sh", "-c", 'test "$1" = a || sleep 600', "sh", "{{ group.key }}")
     until(lambda: place("check", "short").out and _states(place, "short")["short_a"] == "exited")
+    _afar(place)
     place.repository()
     apart = ("--items", "a", *WRITER, "--set", "workers.isolate=worktree", *COMMAND)
     assert place("run", "--name", "apart", "--wait", *apart).code == 0

@@ -457,7 +457,7 @@ def test_a_dry_run_says_where_it_would_write_and_writes_nothing(desk: Desk, form
     [
         (("metrics", "--endpoint", "http://localhost"), "expected with otlp alone"),
         (("trace", "night", "--words"), "expected with otlp alone"),
-        (("csv", "night"), "invalid choice"),
+        (("csv", "night"), "found 'csv'; expected one of trace"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(desk: Desk, words: tuple[str, ...], found: str) -> None:

@@ -138,7 +138,7 @@ def test_several_workers_all_and_those_in_a_state(place: Place) -> None:
         (("stop", "night_a", "--all"), 3, "night_a"),
         (("stop", "night", "day", "--all"), 2, "expected at most the name of a deployment"),
         (("stop", "night_a", "nobody"), 3, "nobody"),
-        (("stop", "--only", "sleepy"), 2, "invalid choice"),
+        (("stop", "--only", "sleepy"), 2, "found 'sleepy'; expected one of pending"),
     ],
 )
 def test_what_is_no_choice_of_workers_is_refused_and_nobody_is_ended(
@@ -162,6 +162,19 @@ def test_workers_of_two_deployments_are_not_ended_together(place: Place) -> None
     said = place("stop", "night_a", "day_a")
 
     assert (2, True) == (said.code, "workers of night and day" in said.err)
+
+
+def test_a_misspelt_unit_is_named_with_its_nearest_in_one_deployment_and_among_several(place: Place) -> None:
+    place.up(SLEEPER.replace('"a"', '"alpha"'))
+    of_one = place("waive", "alhpa", "--why", "x")
+    place.up(OTHER.replace('"a"', '"omega"'))
+    of_both = place("waive", "b", "omgea", "--why", "x")
+    unlike = place("waive", "q", "--why", "x")
+
+    assert (3, "error: no unit 'alhpa' in night; did you mean 'alpha'?\n") == (of_one.code, of_one.err.split("hint")[0])
+    missing = f"error: no open deployment with 'b', 'omgea' in {place.state}; did you mean 'omega'?\n"
+    assert (3, missing) == (of_both.code, of_both.err.split("hint")[0])
+    assert f"with 'q' in {place.state}\n" in unlike.err
 
 
 # --- units by stdin -------------------------------------------------------------------------------------------

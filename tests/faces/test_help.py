@@ -15,7 +15,19 @@ from wakeman.faces.cli.help import ADVICE, advice
 
 pytestmark = pytest.mark.real
 
-NEEDS_MORE = {"adopt", "accept", "answer", "approve", "mcp", "merge", "serve", "top", "watch-sessions", "session"}
+NEEDS_MORE = {
+    "adopt",
+    "accept",
+    "answer",
+    "approve",
+    "lost",
+    "mcp",
+    "merge",
+    "serve",
+    "top",
+    "watch-sessions",
+    "session",
+}
 """Verbs for which an empty folder cannot have what they act on, or that do not end by themselves."""
 
 

@@ -492,7 +492,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("act", {"action": "send", "like": "night_a", "text": "x"}, "night/night_a needs nobody now"),
     ("act", {"action": "send", "workers": ["tmux:mine"], "text": "x"}, "no worker 'tmux:mine'"),
     ("act", {"action": "waive", "units": ["a"]}, "waive needs why"),
-    ("act", {"action": "waive", "units": ["x"], "why": "y"}, "no open deployment with 'x'"),
+    ("act", {"action": "waive", "units": ["x"], "why": "y"}, "no unit 'x' in night"),
     ("act", {"action": "retry", "workers": ["night_a"]}, 'act(action="stop", workers=["night/night_a"])'),
     ("act", {"action": "accept", "deployment": "night"}, "night"),
     ("report", {"deployment": "/etc/passwd"}, "no deployment '/etc/passwd'"),

@@ -9,7 +9,7 @@ import pytest
 
 from wakeman.adapters.local import state_directory
 from wakeman.core.errors import UsageError
-from wakeman.faces.cli import VERBS, parser
+from wakeman.faces.cli import VERBS, main, parser
 from wakeman.faces.cli.options import variable
 
 ACTIONS = [(verb, action) for verb in VERBS for action in parser(verb)._actions if action.dest != "help"]
@@ -98,3 +98,57 @@ def test_a_variable_that_an_option_does_not_take_is_refused_by_name(
 
     with pytest.raises(UsageError, match=f"^{name}: "):
         parser(verb)
+
+
+def _slip(option: str) -> str:
+    """Return an option with two letters in each other's place; "" if that is none, or they are alike."""
+    word = option.removeprefix("--")
+    slipped = f"--{word[:-2]}{word[-1]}{word[-2]}"
+    return slipped if option.startswith("--") and len(word) > 3 and slipped != option else ""
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_option_that_is_misspelt_is_told_before_all_that_is_missing(verb: str) -> None:
+    made = parser(verb)
+    options = [option for action in made._actions for option in action.option_strings]
+    slips = {slip: option for option in options if (slip := _slip(option)) and slip not in options}
+    told = {}
+    for slip in slips:
+        with pytest.raises(UsageError) as refused:
+            made.parse_args([f"{slip}=x"])
+        told[slip] = (str(refused.value), refused.value.hint)
+
+    assert slips
+    assert told == {
+        slip: (f"wakeman {verb}: unknown option '{slip}'; did you mean '{option}'?", f"wakeman {verb} --help")
+        for slip, option in slips.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("status", "--jsno"), 2, "unknown option '--jsno'; did you mean '--json'?\nhint: wakeman status --help"),
+        (("--jsno",), 2, "did you mean '--json'?\nhint: wakeman status --help"),
+        (("--sate", "/tmp", "status"), 2, "unknown option '--sate'; did you mean '--state'?\nhint: wakeman --help"),
+        (("stauts", "--jsno"), 2, "unknown verb 'stauts'; did you mean 'status'?\nhint: wakeman --help"),
+        (("tail", "-z", "w"), 2, "unknown option '-z'\nhint: wakeman tail --help"),
+        (("status", "a", "b"), 2, "found one word too many: 'b'\nhint: wakeman status --help"),
+        (("stop", "--only", "runing"), 2, "did you mean 'running'?\nhint: wakeman stop --help"),
+        (("export", "trac"), 2, "expected one of trace, metrics, otlp; did you mean 'trace'?\nhint: wakeman export"),
+        (("send", "go on"), 2, "found one word, 'go on'; expected WORKER and TEXT"),
+        (("run", "--items", "a", "--output", "o", "--set", "stuck", "--", "x"), 2, "\nhint: wakeman run --help"),
+    ],
+)
+def test_what_is_misspelt_has_the_nearest_word_and_the_next_command(
+    words: tuple[str, ...], code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert code == main([*words])
+    assert told in capsys.readouterr().err
+
+
+def test_a_variable_with_a_misspelt_value_has_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAKEMAN_REPORT_FORMAT", "htm")
+
+    with pytest.raises(UsageError, match=r"^WAKEMAN_REPORT_FORMAT: found 'htm'; .*; did you mean 'html'\?$"):
+        parser("report")

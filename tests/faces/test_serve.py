@@ -201,8 +201,10 @@ def test_a_name_that_is_no_deployment_is_not_found_whatever_it_is(tmp_path: Path
             for name in ("other", "..", "%2e%2e%2fsecret", "demo%2fevents.jsonl", "demo%00", "%ff", "d" * 5000)
             for more in ("", "/events")
         ]
+        misspelt = server.ask("/d/dmeo")
 
     assert {404} == set(found)
+    assert "no deployment 'dmeo'; did you mean 'demo'?" in misspelt[2]
 
 
 def test_hostile_words_stay_text_on_the_pages(tmp_path: Path) -> None:

@@ -161,6 +161,7 @@ NAMED = {
     "reject": ("reject", "a", "--why", "x", "--deployment", OUTSIDE),
     "sweep": ("sweep", "*", "--older-than", "1s", "--deployment", OUTSIDE),
     "amend": ("amend", OUTSIDE, "wakeman.toml"),
+    "lost": ("lost", "beta", OUTSIDE),
 }
 NAMELESS = {
     *("init", "plan", "rehearse", "up", "run", "doctor", "agents", "schema", "audit", "replay", "report"),

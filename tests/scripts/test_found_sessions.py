@@ -9,6 +9,7 @@ from wakeman.adapters.memory import MemoryWorld
 from wakeman.adapters.memory.sessions import MemoryHarness
 from wakeman.api.deeds import downed
 from wakeman.api.sessions import SessionsToWatch, plan_of_sessions, socket_here
+from wakeman.api.status import status
 from wakeman.core.errors import PlanError, ProgramError, UsageError
 from wakeman.core.model import Plan, StuckSpec, UnitsSpec, WorkersSpec
 from wakeman.core.plan.parser import read_plan
@@ -226,6 +227,93 @@ def test_a_person_may_look_again_for_a_session_that_was_started_again_by_hand() 
     looked(play)
 
     assert (f"{NAME}/w0/2", "running") == (marks(play)["w0"], play.states()["w0"])
+
+
+def test_what_is_left_of_a_watched_session_stays_when_it_is_looked_for_again() -> None:
+    """`remain-on-exit` of the user's tmux keeps the last screen of a program that has ended."""
+    play = found()
+    play.up()
+    play.stage.sessions.playing["w0"].dead = True
+    looked(play)
+
+    requests.retry(play.stage.world("hand:1"), NAME, ["w0"], (), "")
+    looked(play)
+
+    assert ({"w0": "", "w1": f"{NAME}/w1/1"}, []) == (marks(play), play.judged())
+
+
+def test_who_started_a_session_is_told_at_once_when_it_is_gone_with_its_files_missing() -> None:
+    play = found()
+    play.up()
+    looked(play)
+    gone(play, "w0", output=False)
+
+    looked(play)
+    looked(play)
+
+    assert [line(1, "w0: has ended, 1 of its units undone")] == play.told()
+    requests.stop(play.stage.world("hand:1"), NAME, ["w1"], keep=False)
+    looked(play)
+    assert ["partial", 2, []] == [play.deployment.outcome, len(play.told()), play.judged()]
+    assert "needs you" not in play.told()[1]
+
+
+@pytest.mark.parametrize(
+    ("sessions", "stop"), [("watch", "let it go: its session goes on as it is"), ("own", "end it")]
+)
+def test_the_commands_about_a_session_say_what_they_do_with_it(sessions: str, stop: str) -> None:
+    play = found(sessions, stuck={"after": 120, "silent": ["ask"]})
+    play.up()
+    looked(play)
+    gone(play, "w0", output=False)
+    looked(play)
+    looked(play, 300)
+    looked(play, 300)
+
+    said = {
+        need.about: [each.does for each in need.commands]
+        for need in status(play.stage.world("hand:1"), NAME).data.needs
+    }
+
+    again = "look for its session, once you have started it again"
+    assert {"w1": ["see the screen, answer there", stop, again]}.items() <= said.items()
+    assert again == said["w0"][-1]
+
+
+def line(needing: int, words: str) -> str:
+    """Return a notice of a night in which nothing is done yet."""
+    needs = f"{needing} needs you ({words})"
+    return f"AT wake-up: {NAME}: sleep: 0/2 done, {needs}. Next: wakeman status {NAME}. Do not do the units yourself."
+
+
+def test_a_night_that_gives_up_lets_go_of_sessions_that_go_on_so_that_they_can_be_watched_again() -> None:
+    play = found(limits={"give_up": "1h", "give_up_do": "leave"})
+    play.up()
+    looked(play)
+
+    looked(play, 4000)
+
+    assert ("partial", {"w0": "", "w1": ""}, []) == (play.deployment.outcome, marks(play), play.judged())
+    assert "open" == play.up().outcome
+
+
+def test_marks_that_the_place_does_not_take_off_are_taken_off_by_a_later_check() -> None:
+    play = found(limits={"give_up": "1h", "give_up_do": "leave"})
+    play.up()
+    looked(play)
+    release = play.stage.sessions.release
+
+    def refuse(session_id: str, mark: str) -> None:
+        raise ProgramError(f"the host does not answer about {session_id}, {mark}")
+
+    play.stage.sessions.release = refuse  # type: ignore[method-assign] # the host hangs for that moment
+    looked(play, 4000)
+    assert ("partial", True) == (play.deployment.outcome, all(marks(play).values()))
+    play.stage.sessions.release = release  # type: ignore[method-assign] # as it was
+
+    looked(play)
+
+    assert ({"w0": "", "w1": ""}, None, []) == (marks(play), play.deployment.alarm, play.judged())
 
 
 def test_who_is_not_there_is_a_launch_that_failed() -> None:

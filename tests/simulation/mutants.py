@@ -14,21 +14,25 @@ from functools import reduce
 from types import FunctionType
 from typing import Any, NamedTuple, cast
 
+from tests.play import NAME
+from tests.simulation.found import OTHERS
 from tests.simulation.night import KEYS
 from tests.simulation.receivers import Fate
 from tests.simulation.rules import BrokenError
 from tests.simulation.scene import BARRED_STATUSES, OUTAGE_STATUS, Role, Scene, refused_role
-from tests.simulation.staged import Staged
+from tests.simulation.staged import Staged, StagedFound
 
 from wakeman.adapters.memory import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import MemorySessions
 from wakeman.core.log.facts import effect, observation, worker
-from wakeman.core.policy import freshness, limits, outbox, transitions
+from wakeman.core.policy import attempts, freshness, limits, notice, outbox, transitions, worker_rows
 from wakeman.engine import check
-from wakeman.engine.effects import alarm, close, launch, sync
+from wakeman.engine.attempt import compose
+from wakeman.engine.effects import alarm, close, end, launch, sync
 from wakeman.engine.observe import observe
 from wakeman.engine.protocol import requests
+from wakeman.engine.requests import request
 
 ANNOTATIONS = __future__.annotations.compiler_flag
 INTENT = b'"action":"launch"'
@@ -249,6 +253,16 @@ def a_program_does_not_say_that_it_took_a_notice() -> object:
     return told_to(desk=["takes unseen"]).whole()
 
 
+def a_receiver_dies_before_it_reads_a_notice() -> object:
+    """Nobody saw how that ended, so it is told again."""
+    return told_to(desk=["loses unseen"]).whole()
+
+
+def a_receiver_comes_back_after_hours() -> object:
+    """The notice waits for it."""
+    return told_to(desk=["refuses"] * 12).whole()
+
+
 def one_of_two_receivers_is_busy() -> object:
     """The other is not told again."""
     return told_to(all=[], desk=["refuses", "refuses"], phone=[]).whole()
@@ -262,6 +276,64 @@ def the_first_receiver_is_gone() -> object:
 def nobody_is_ever_reached() -> object:
     """It is given up after a day; the status goes on to say so."""
     return told_to(desk=["refuses"] * 99).whole()
+
+
+# --- schedules of sessions that somebody else has started -----------------------------------------------------------
+
+HANGS = Role(hangs=True, stops_after=0)
+LEAVES = Role(stops_after=0)
+
+
+def given_up(then: str) -> dict[str, dict[str, object]]:
+    """Return tables of a plan that tries all rungs with who is silent, and gives up after three hours."""
+    return {
+        "stuck": {"silent": ["nudge", "restart", "ask"]},
+        "limits": {"give_up": "3h", "give_up_do": then},
+    }
+
+
+def a_session_is_not_there() -> object:
+    """Nobody starts it in its place."""
+    return StagedFound(workers=2, absent=("w1",)).whole()
+
+
+def a_session_of_another_deployment_has_the_name() -> object:
+    """It is left alone."""
+    night = StagedFound(workers=2, absent=("w1",))
+    visitor = night.scene.sessions.visit("w1", OTHERS)
+    night.rules.visitor = visitor, visitor.mark
+    return night.whole()
+
+
+def a_person_ends_a_night_whose_sessions_are_only_watched() -> object:
+    """They are let go, and go on."""
+    night = StagedFound(workers=2, w0=Role(seconds=3000), w1=HANGS)
+    night.up()
+    night.begin("hand", lambda world: request(world, NAME, "down"))
+    return night.rest()
+
+
+def a_watched_session_shows_no_sign_of_life() -> object:
+    """It is captured, somebody is told, nothing is typed; after hours it is left as it is, without a mark."""
+    return StagedFound(live=True, plan=given_up("leave"), w0=HANGS).whole()
+
+
+def a_session_goes_with_its_files_missing() -> object:
+    """Somebody is told at once, not at the end of the others."""
+    return StagedFound(workers=2, w0=LEAVES, w1=Role(seconds=5000)).whole()
+
+
+def the_server_of_watched_sessions_dies() -> object:
+    """Nobody begins them again."""
+    night = StagedFound(workers=2, w0=Role(seconds=3000), w1=Role(seconds=3000))
+    night.up()
+    night.scene.sessions.die()
+    return night.rest()
+
+
+def a_session_that_may_be_ended_shows_no_sign_of_life() -> object:
+    """It is nudged, and never begun anew: nobody here knows how."""
+    return StagedFound("own", live=True, plan=given_up("stop"), w0=HANGS).whole()
 
 
 # --- mutants --------------------------------------------------------------------------------------------------------
@@ -404,6 +476,14 @@ MUTANTS: dict[str, Mutant] = {
     "a delivery that may have arrived counts as failed": Mutant(
         check._told_all, (("doubt=doubt and not ok", "doubt=False"),), a_program_does_not_say_that_it_took_a_notice
     ),
+    "a delivery that nobody saw the end of counts as told": Mutant(
+        check._told_all,
+        (("if not came.why:", "if not came.why or came.doubt:"),),
+        a_receiver_dies_before_it_reads_a_notice,
+    ),
+    "a notice is given up after three deliveries": Mutant(
+        outbox.delay, (("if tries < len(RETELL_AFTER_S)", "if tries < 3"),), a_receiver_comes_back_after_hours
+    ),
     "who was told is told again": Mutant(
         outbox.still_to_tell, (("if name not in told", ""),), one_of_two_receivers_is_busy
     ),
@@ -416,6 +496,50 @@ MUTANTS: dict[str, Mutant] = {
             ),
         ),
         the_first_receiver_is_gone,
+    ),
+    "a session that is not there is begun": Mutant(
+        compose.start_sessions,
+        (("(each.adopts or each.found)", "each.adopts"), ("        if each.found:\n", "        if False:\n")),
+        a_session_is_not_there,
+    ),
+    "the mark of another deployment is written over": Mutant(
+        compose.find_session,
+        (('if seen.mark not in ("", mark) and not is_lone(seen.mark):', "if False:"),),
+        a_session_of_another_deployment_has_the_name,
+    ),
+    "a session that is only watched is ended with its night": Mutant(
+        end.end_workers,
+        (("for w in live if d.plan_of(w).workers.untouched", "for w in ()"),),
+        a_person_ends_a_night_whose_sessions_are_only_watched,
+    ),
+    "a session that is only watched is nudged": Mutant(
+        worker_rows._vain_rungs, ((" or workers.untouched", ""),), a_watched_session_shows_no_sign_of_life
+    ),
+    "nobody is told of a session without a sign of life": Mutant(
+        notice.asking_workers, (("if worker.asked and", "if False and"),), a_watched_session_shows_no_sign_of_life
+    ),
+    "a session that goes on after the end keeps the mark": Mutant(
+        close.let_go, (("if not found:", "if True:"),), a_watched_session_shows_no_sign_of_life
+    ),
+    "that a session is gone is not noticed": Mutant(
+        observe._gone,
+        (("    if _is_adopted(", "    if found:\n        return base\n    if _is_adopted("),),
+        a_session_goes_with_its_files_missing,
+    ),
+    "nobody is told of a session that is gone with files missing": Mutant(
+        notice.unfinished_sessions,
+        (("if d.edition < EDITION_FOUND_MIN:", "if True:"),),
+        a_session_goes_with_its_files_missing,
+    ),
+    "a session that somebody else has started is begun anew by a rung": Mutant(
+        worker_rows._vain_rungs,
+        (('"restart": workers.found', '"restart": False'),),
+        a_session_that_may_be_ended_shows_no_sign_of_life,
+    ),
+    "a session that is gone is begun again": Mutant(
+        attempts.owed,
+        ((" and not d.plan_of(worker).workers.found", ""),),
+        the_server_of_watched_sessions_dies,
     ),
     "what could not be told is not said": Mutant(
         effect.Effected._note_untold,

@@ -34,6 +34,8 @@ MOST = 20_000
 """Steps of one night, at most: each ends in hundreds."""
 CROWD = 3
 """Processes at once, at most."""
+TROUBLED_DELIVERIES = 30
+"""Deliveries of a night with `troubled` receivers after which all are well that are not gone for good."""
 REVIEWED: dict[str, object] = {
     "review": {"of": "all", "command": ["judge"], "rounds": 2, "max_units": 2},
 }
@@ -44,20 +46,39 @@ VERDICTS = (None, None, None, b"[]", b'[{"unit": "w0/u0", "ok": tr', b'[{"unit":
 """What a reviewer writes: a verdict, or what is none."""
 
 
+def docs(workers: int, units: int) -> str:
+    """Return the pattern of a directory of files for each of some workers, below the plan."""
+    return f"docs/{workers}x{units}/*/*.md"
+
+
+DOCS = tuple(
+    f"/plans/docs/{workers}x{units}/w{w}/u{u}.md"
+    for workers in (1, 2, 3)
+    for units in (1, 2)
+    for w in range(workers)
+    for u in range(units)
+)
+"""What those patterns match."""
+
+
 @cache
 def prepared(text: str) -> PreparedPlan:
     """Read a plan once a process: nothing in it depends on the night."""
     stage = MemoryWorld()
     stage.git.init("/plans")
     stage.files.write(KEYS, b"KEY=first\n")
+    for path in DOCS:
+        stage.files.write(path, b"read me\n")
+    for session in ("w0", "w1", "w2") if "parent_name" in text else ():  # of somebody else, to be watched
+        stage.sessions.stranger(session)
     return prepare_plan(stage.world(), text, "plan.json", "/plans")
 
 
 class Night:
-    """A night by its seed. `trace` gets a line a step."""
+    """A night by its seed. `trace` gets a line a step; `troubled`: it has receivers, and in trouble."""
 
-    def __init__(self, seed: int, trace: Callable[[str], None] | None = None) -> None:
-        self.seed, self.trace = seed, trace
+    def __init__(self, seed: int, trace: Callable[[str], None] | None = None, *, troubled: bool = False) -> None:
+        self.seed, self.trace, self.troubled = seed, trace, troubled
         self.dice = dice = random.Random(seed)  # noqa: S311 - a night is its seed
         self.crew = Crew()
         self.scene = Scene(self.crew, dice, self.role)
@@ -129,7 +150,7 @@ class Night:
         moods: dict[str, list[Fate]] = {
             "well": calm,
             "busy": ["takes", "refuses", "refuses"],
-            "odd": ["takes", "refuses", "takes unseen", "loses unseen"],
+            "dies": ["takes", "refuses", "takes unseen", "loses unseen"],  # at any moment of it
             "gone": ["refuses"],
         }
         names = dice.choice([["desk"], ["desk", "phone"], ["desk", "phone", "post"]])
@@ -137,9 +158,13 @@ class Night:
         gone = {name for name, kind in mood.items() if kind == "gone" and dice.random() < 0.1}
 
         def fate(name: str) -> Fate:
-            if name not in gone and (self.troubles <= 0 or dice.random() < 0.05):
-                mood[name] = "well" if self.troubles <= 0 else dice.choice([*moods])
-            return dice.choice(moods[mood[name]])
+            deliveries = self.scene.receivers.moods.total()
+            calm = deliveries >= TROUBLED_DELIVERIES if self.troubled else self.troubles <= 0
+            if name not in gone and (calm or dice.random() < (0.15 if self.troubled else 0.05)):
+                mood[name] = "well" if calm else dice.choice([*moods])
+            found = dice.choice(moods[mood[name]])
+            self.scene.receivers.note(name, mood[name], found)
+            return found
 
         self.scene.receivers.fate = fate
         on = dice.choice([["ask", "wrap up", "give up"], ["ask", "clean up", "wrap up", "give up", "check"]])
@@ -367,14 +392,16 @@ class Night:
 
     # --- what goes wrong ------------------------------------------------------------------------------------------
 
-    def fault(self) -> None:
+    def faults(self) -> list[Callable[[], None]]:
+        """List what may go wrong now."""
         faults = [
             self.power, self.reboot, self.die, self.hide, self.hang, self.lose, self.double, self.early, self.vanish,
             self.remove, self.rewrite, self.speak, self.speak, self.linger, self.silence, self.outage, self.keyless,
         ]  # fmt: skip
-        if self.crew.actors:
-            faults += [self.kill] * 8 + [self.power] * 3
-        fault = self.dice.choice(faults)
+        return faults + ([self.kill] * 8 + [self.power] * 3 if self.crew.actors else [])
+
+    def fault(self) -> None:
+        fault = self.dice.choice(self.faults())
         self.say(f"*** {fault.__name__}")
         fault()
 

@@ -35,6 +35,14 @@ class Receivers:
         self.fate: Callable[[str], Fate] = lambda _: "takes"
         self.heard: list[Heard] = []
         self.tried: Counter[tuple[str, str]] = Counter()  # receiver and words of each delivery
+        self.moods: Counter[str] = Counter()  # deliveries to receivers that were so
+        self._gone: set[str] = set()  # who was gone when it was last told
+
+    def note(self, receiver: str, mood: str, fate: Fate) -> None:
+        """Count a delivery by how its receiver was: one that reads again was gone before."""
+        back = receiver in self._gone and fate.startswith("takes")
+        self.moods["comes back" if back else mood] += 1
+        (self._gone.add if mood == "gone" else self._gone.discard)(receiver)
 
     def tell(self, receiver: str, text: str) -> Delivery:
         """Tell one receiver."""
@@ -48,11 +56,16 @@ class Receivers:
 
 def doubled(receivers: Receivers, events: Iterable[Event]) -> list[str]:
     """List what a receiver read more often than there are notices of those words, and was not warned of."""
-    begun = [event.data.text for event in events if isinstance(event.data, Intended) and first(event.data)]
+    texts = begun(events)
     silent = [(heard.receiver, heard.words) for heard in receivers.heard if not heard.warned]
     return sorted(
-        {f"{to} reads {words!r} twice" for to, words in silent if silent.count((to, words)) > begun.count(words)}
+        {f"{to} reads {words!r} twice" for to, words in silent if silent.count((to, words)) > texts.count(words)}
     )
+
+
+def begun(events: Iterable[Event]) -> list[str]:
+    """List the notices, each once."""
+    return [event.data.text for event in events if isinstance(event.data, Intended) and first(event.data)]
 
 
 def first(data: Intended) -> bool:

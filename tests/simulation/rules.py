@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 from tests.play import NAME
@@ -35,6 +36,11 @@ from wakeman.core.model import Deployment, attempt_id
 from wakeman.core.names import branch
 from wakeman.core.policy.outbox import is_owed
 
+LOOKS_APART_S = 700
+"""Seconds between looks that count: more than `stuck.after`."""
+LOOKS_MIN = 4
+"""Looks that find no sign of life, after which somebody must have been told."""
+
 
 class BrokenError(AssertionError):
     """Something happened that must never happen."""
@@ -56,11 +62,14 @@ class Rules:
         self.scene = scene
         self.up = self.lost = False
         self.visitor: tuple[Playing, str] | None = None  # somebody else's session, and its mark
+        self.found: Literal["", "watch", "own"] = ""  # whether somebody else starts the workers' sessions
+        self.gone: dict[str, datetime] = {}  # of such a session: since when it is gone, by its id
         self.units: dict[int, frozenset[tuple[str, str]]] = {}  # by pid: what a program works on
         self.strange: set[tuple[str, int, int]] = set()  # files that others wrote before anybody worked on them
         self.closed: set[str] = set()  # ends of the night that were held against the files, by the hash of their line
         scene.sessions.ran = self.ran
         scene.sessions.ended = self.ended
+        scene.sessions.typed_into = self.typed_into
         self._forget()
 
     def _forget(self) -> None:
@@ -69,6 +78,7 @@ class Rules:
         self.marks: dict[str, int] = {}  # of launches intended: the line
         self.placed: set[str] = set()  # outputs that were intended to be taken over
         self.rows: dict[str, str] = {}  # the last row of each worker
+        self.wanted: set[str] = set()  # workers that a person had looked for again, and nobody has yet
         self.nudging: dict[int, frozenset[str]] = {}  # by line of a nudge: units done then
         self.nudges: dict[tuple[str, int], frozenset[str]] = {}  # of the last that was heard, by worker and attempt
         self.size = 0
@@ -80,6 +90,8 @@ class Rules:
         tape = self.scene.logs.tapes.get(NAME)
         if tape is None:
             return
+        if self.found:
+            self._note_gone()
         if len(tape.data) == self.size:
             return
         _must(tape.data.startswith(self.scene.logs.acked.get(NAME, b"")), "an acknowledged event is lost")
@@ -117,6 +129,7 @@ class Rules:
             _must(not self._unreviewed(), f"closed as complete, and nobody accepted {self._unreviewed()}")
         self._own_work(event)
         self._nudged(event)
+        self._asked_for(event)
         if isinstance(data, Reviewed):
             taken = [each for each in self.events if isinstance(each.data, Reviewed) and each.worker == event.worker]
             _must(len(taken) == 1, f"the verdict of {event.worker} is taken twice")
@@ -232,6 +245,7 @@ class Rules:
     def ran(self, p: Playing) -> None:
         """Check that a program may run: once, intended, and with nobody else on its units."""
         self.step()
+        _must(not self.found, f"{p.start.session} is started, and it is somebody else's to start")
         started = self.scene.sessions.started
         _must(started.count(p.mark) == 1, f"{p.mark} is run twice")
         _must(p.mark in self.marks, f"{p.mark} runs without an intent")
@@ -250,7 +264,9 @@ class Rules:
         """Check that only who was asked to go, has come to nothing, or is nobody's any more is ended."""
         self.step()
         _must(p.mark.startswith(f"{NAME}/"), f"session {p.start.session} is not ours")
-        if p not in self.scene.sessions.running or self.scene.sessions.role[p.session_id].hangs:
+        _must(self.found != "watch", f"{p.start.session} is only watched, and is ended")
+        works = p in self.scene.sessions.running or (self.scene.sessions.is_found(p) and p.steps)
+        if not works or self.scene.sessions.role[p.session_id].hangs:
             return
         if self.scene.sessions.at_rest(p) or self.scene.sessions.unseen(p):
             return
@@ -267,6 +283,80 @@ class Rules:
             for event in self.events[since - 1 :]
         )
         _must(asked or given_up or timed_out, f"{p.mark} was healthy, and is ended")
+
+    def typed_into(self, p: Playing) -> None:
+        """Check that nothing is typed into a session that is only watched."""
+        _must(self.found != "watch", f"{p.start.session} is only watched, and is typed into")
+
+    # --- sessions that somebody else has started ------------------------------------------------------------------
+
+    def _asked_for(self, event: Event) -> None:
+        """Check that a session of somebody else's is looked for again only where a person has said so."""
+        data, worker = event.data, event.worker or ""
+        if isinstance(data, Requested) and data.verb == "retry" and worker:
+            self.wanted.add(worker)
+        if not self.found or not isinstance(data, Intended) or data.action != "launch":
+            return
+        attempt = self.d.workers[worker].attempt
+        _must(attempt < 2 or worker in self.wanted, f"{worker} is looked for again, and nobody said that it is there")
+        self.wanted.discard(worker)
+
+    def _note_gone(self) -> None:
+        """Note since when a session is gone that is thought to live. One whose server is out of reach may live."""
+        sessions = self.scene.sessions
+        there = {p.session_id for server in (sessions.playing, *sessions.away.values()) for p in server.values()}
+        for worker in self.d.workers.values():
+            if worker.live and worker.session_id and worker.session_id not in there:
+                self.gone.setdefault(worker.session_id, self.scene.clock.at)
+
+    def _all_noticed(self) -> None:
+        """Check that a look that came to its end has noticed whose session was gone before it."""
+        late = [
+            worker.name
+            for worker in self.d.workers.values()
+            if worker.live
+            and not worker.unknowns
+            and self.gone.get(worker.session_id, self.scene.clock.at) < self.scene.clock.at
+        ]
+        _must(not late, f"the sessions of {late} are gone, and nobody has noticed")
+
+    def _all_told(self) -> None:
+        """Check that somebody was told of each session that is gone with files missing, or shows no sign of life."""
+        if "ask" not in self.d.plan.wake.on or not self.d.plan.wake.to:
+            return
+        told = {cause for event in self.events if isinstance(event.data, Intended) for cause in event.data.causes}
+        silent = self._silent()
+        for worker in self.d.workers.values():
+            undone = any(not self.d.units[name].done and not self.d.units[name].waived for name in worker.units)
+            lost = worker.state == "exited" and worker.ended_by != "person" and not worker.again and undone
+            about = [cause for cause in told if cause.startswith(f"ask:{worker.name}:{worker.attempt}:")]
+            _must(about or not lost, f"{worker.name} is gone with files missing, and nobody is told")
+            _must(about or worker.name not in silent, f"{worker.name} shows no sign of life, and nobody is told")
+
+    def _silent(self) -> list[str]:
+        """List the workers that are only watched, and have done nothing for at least four looks, far apart."""
+        playing = {p.session_id: p for p in self.scene.sessions.playing.values()}
+        found = []
+        for worker in self.d.workers.values():
+            p = playing.get(worker.session_id)
+            if p is None or not worker.live or self.found != "watch" or p.steps:
+                continue
+            looks = [
+                event.at
+                for event in self.events[self.marks.get(attempt_id(self.d, worker), 1) - 1 :]
+                if isinstance(event.data, Looked) and event.at.timestamp() > p.activity
+            ]
+            apart = looks[:1]
+            for look in looks:
+                if (look - apart[-1]).total_seconds() >= LOOKS_APART_S:
+                    apart.append(look)
+            found += [worker.name] if len(apart) >= LOOKS_MIN else []
+        return found
+
+    def _let_go(self) -> None:
+        """Check that of what was only watched, nothing is marked any more once the night is over."""
+        marked = [p.start.session for p in self.scene.sessions.playing.values() if p.mark.startswith(f"{NAME}/")]
+        _must(not marked, f"{marked} go on, and are still marked")
 
     def verified_files(self) -> dict[str, tuple[bytes, int, int]]:
         """Return the outputs of verified workers that are as they were judged."""
@@ -314,6 +404,9 @@ class Rules:
             or (d.outcome != "open" and not is_owed(d))
         ):
             return
+        if checked and self.found and d.outcome == "open":
+            self._all_noticed()
+            self._all_told()
         if checked:
             unsaid = receivers.unsaid(self.events, d)
             _must(not unsaid, f"what is said of {unsaid} is not how the last delivery ended")
@@ -344,6 +437,8 @@ class Rules:
         makers = [worker for worker in d.workers.values() if worker.units and not worker.review]
         unsaid = [worker.name for worker in makers if worker.name not in verified]  # a review may be needed no more
         _must(d.outcome != "complete" or not unsaid, f"complete, and nobody said so of {unsaid}")
+        if self.found == "watch":
+            self._let_go()
         held = self.scene.files.held
         tasks = [path for path in held if path.startswith(f"/state/{NAME}/prompts/") and "/completed/" not in path]
         _must(d.outcome != "complete" or not tasks, f"complete, and task files are left: {tasks}")

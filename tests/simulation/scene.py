@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Literal
 
 from tests.play import NAME
@@ -124,6 +125,8 @@ class Role(Act):
     dialog: bool = False
 
 
+ELSEWHERE = "/home/somebody"
+"""Where somebody else's programs are."""
 REFUSED: dict[int, Report] = {
     75: Report("limited", "the service is unavailable: overloaded", fault="outage", source="stream"),
     77: Report("error", "Invalid API key", fault="auth", source="stream"),
@@ -149,7 +152,7 @@ class RefusedHarness(MemoryHarness):
 class Sessions(MemorySessions):
     """Sessions that run a program by its wrapper a moment after they were made. `running` are the programs that live.
 
-    Shape: `ran` is told of each program that starts, `ended` of each that we end.
+    Shape: `ran` is told of each program that starts, `ended` of each that we end, `typed_into` of each that we type to.
     """
 
     def __init__(self, clock: MemoryClock, files: MemoryFiles, roles: Callable[[str], Role], crew: Crew) -> None:
@@ -160,6 +163,7 @@ class Sessions(MemorySessions):
         self.orphans: list[Playing] = []
         self.ran: Callable[[Playing], None] = lambda _: None
         self.ended: Callable[[Playing], None] = lambda _: None
+        self.typed_into: Callable[[Playing], None] = lambda _: None
         self.made: Callable[[], bool] = lambda: False  # whether a session is made although the host hangs
         self.asking: set[str] = set()  # clients that show a dialog, by session id
 
@@ -188,8 +192,46 @@ class Sessions(MemorySessions):
 
     def visit(self, name: str, mark: str) -> Playing:
         """Have somebody else's session on the same host."""
-        start = Start(session=name, mark=mark, argv=("/bin/sh", "-c", "/home/somebody"), cwd="/home/somebody")
+        start = Start(session=name, mark=mark, argv=("/bin/sh", "-c", ELSEWHERE), cwd=ELSEWHERE)
         return self._born(start, mark)
+
+    def found(self, name: str, role: Role, outputs: Sequence[str]) -> Playing:
+        """Begin a session as somebody else does: its program is not run by our wrapper, and tells us nothing.
+
+        Shape: it makes its outputs one by one, then it ends, and its session is gone.
+        """
+        p = self.visit(name, "")
+        self.role[p.session_id] = role
+        self.screens[name] = f"{name}:\n❯"
+        at = self.clock.at
+        for output in outputs[: role.stops_after]:
+            at += timedelta(seconds=role.seconds)
+            p.steps.append((at, partial(self._make, p, output)))
+        at += timedelta(seconds=1)
+        if role.dialog:
+            p.steps.append((at, lambda: self.asking.add(p.session_id)))
+        elif not role.hangs and not role.rests:
+            p.steps.append((at, lambda: self._over(p)))
+        return p
+
+    def is_found(self, p: Playing) -> bool:
+        """Return whether somebody else has started a session whose program is played."""
+        return p.home == ELSEWHERE and p.session_id in self.role
+
+    def _make(self, p: Playing, output: str) -> None:
+        """Have somebody else's program write a file, and something onto its screen."""
+        p.activity = self.clock.at.timestamp()
+        self.files.write(output, b'{"found": "and long enough"}')
+
+    def _over(self, p: Playing) -> None:
+        """Have somebody else's program end: its session is gone, and with the last one its server."""
+        p.steps = []
+        for there in (self.playing, *self.away.values()):
+            if there.get(p.start.session) is p:
+                del there[p.start.session]
+        self.orphans = [one for one in self.orphans if one is not p]
+        if not self.playing:
+            self.leave()
 
     def die(self) -> None:
         """Have the server die: all sessions are gone, their programs hung up on."""
@@ -210,7 +252,7 @@ class Sessions(MemorySessions):
 
     def at_rest(self, p: Playing) -> bool:
         """Return whether a program is a client at its prompt, and nothing of it works."""
-        return p in self.running and self.role[p.session_id].rests and not p.steps
+        return (p in self.running or self.is_found(p)) and self.role[p.session_id].rests and not p.steps
 
     def unseen(self, p: Playing) -> bool:
         """Return whether a program is a client whose terminal is gone: nothing tells that it still works."""
@@ -219,10 +261,13 @@ class Sessions(MemorySessions):
     def type(self, session: str, text: str, *, submit: bool, mark: str = "") -> None:
         super().type(session, text, submit=submit, mark=mark)
         p = self.playing[self._name(session, mark)]
-        if text == "/exit" and self.role[p.session_id].rests and p in self.running:
+        self.typed_into(p)
+        if text == "/exit" and self.role[p.session_id].rests and (p in self.running or self.is_found(p)):
             self.ended(p)
             if self.role[p.session_id].dialog:
                 self.asking.add(p.session_id)
+            elif self.is_found(p):
+                self._over(p)
             else:
                 self._finish(p, 0)
 

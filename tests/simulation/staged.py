@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.play import Play
 from tests.simulation.crew import Actor
+from tests.simulation.found import Whose, found_plan
 from tests.simulation.night import Night
 from tests.simulation.scene import Client, RefusedHarness, Role
 
@@ -94,3 +95,25 @@ class Staged(Night):
             self.step()
         self.rules.over(self.last, limit)
         return self.rules.d
+
+
+class StagedFound(Staged):
+    """One whose sessions somebody else has started, those that are `absent` left out."""
+
+    def __init__(
+        self,
+        whose: Whose = "watch",
+        *,
+        workers: int = 1,
+        live: bool = False,
+        absent: tuple[str, ...] = (),
+        plan: dict[str, dict[str, object]] | None = None,
+        **roles: Role,
+    ) -> None:
+        super().__init__(plan={"workers": {"mode": "interactive"}} if live else {})
+        self.roles = roles
+        self.rules.found = whose
+        self.text = found_plan(whose, workers, 1, live=live, **(plan or {}))
+        for name in (f"w{n}" for n in range(workers)):
+            if name not in absent:
+                self.scene.sessions.found(name, self.role(name), [f"/plans/out/{name}/u0.json"])

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from tests.simulation.conftest import PLAYED_WITHIN_S
-from tests.simulation.night import Night
+from tests.simulation.found import night_of
 
 
 def played(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -36,4 +36,4 @@ def test_a_seed_plays_the_same_night_in_every_process() -> None:
 @pytest.mark.parametrize("seed", range(200))
 def test_nights_in_this_process_too(seed: int) -> None:
     """What they cover is counted here alone."""
-    assert Night(seed).play().outcome != "open"
+    assert night_of(seed).play().outcome != "open"

@@ -28,6 +28,7 @@ from wakeman.ports import (
     Files,
     Git,
     Heard,
+    HostedExecutor,
     Installed,
     Job,
     Kept,
@@ -431,6 +432,8 @@ class DryExecutor:
     def __init__(self, executor: Executor, print_line: PrintLine, now: float) -> None:
         self._executor, self._print_line, self._now = executor, print_line, now
         self.address, self.outlives_boot = executor.address, executor.outlives_boot
+        if isinstance(executor, HostedExecutor):
+            self.hosts, self.silence, self.lose = executor.hosts, executor.silence, self._lose
         self.terminal = DryTerminal(executor.terminal, self, print_line) if executor.terminal is not None else None
         self._started: dict[str, SessionInfo] = {}
         self._ended: set[str] = set()
@@ -441,6 +444,10 @@ class DryExecutor:
         seen = tuple(one for one in listing.seen if one.session_id not in self._ended)
         state = "up" if self._started and listing.state == "down" else listing.state
         return msgspec.structs.replace(listing, state=state, seen=(*seen, *self._started.values()))
+
+    def _lose(self, host: str) -> tuple[str, ...]:
+        self._print_line(f"take the sessions on {host} for lost")
+        return ()
 
     def submit(self, starts: Sequence[Start]) -> list[Made]:
         return [self._start(start) for start in starts]

@@ -11,7 +11,11 @@ from wakeman.core.errors import UnknownNameError, UsageError
 if TYPE_CHECKING:
     from wakeman.ports import Backend
 
-KNOWN = {"tmux": ("wakeman.adapters.tmux", "TmuxBackend"), "slurm": ("wakeman.adapters.slurm", "SlurmBackend")}
+KNOWN = {
+    "tmux": ("wakeman.adapters.tmux", "TmuxBackend"),
+    "slurm": ("wakeman.adapters.slurm", "SlurmBackend"),
+    "ssh": ("wakeman.adapters.ssh", "SshBackend"),
+}
 """Built-in ones: name -> module and class."""
 PLUGINS = "wakeman.executors"
 """Entry points of other packages: name -> a function without arguments that gives a `Backend`."""

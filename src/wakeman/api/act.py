@@ -237,6 +237,13 @@ def request(world: World, name: str, verb: Literal["accept", "pause", "unpause"]
     return acted(world, d, [made[verb]()])
 
 
+def lose(world: World, name: str, host: str) -> Answer[Acted]:
+    """Take a host that does not come back for lost, and its workers with it."""
+    exact = named(world, name)
+    d, workers = requests.take_for_lost(world, exact, host)
+    return acted(world, d, [deeds.lost(d, host, workers)])
+
+
 def adopt(world: World, name: str) -> Answer[Acted]:
     """Make a deployment live here, after its disk was restored, its container started anew, or the registry lost."""
     d = requests.adopt(world, named(world, name))

@@ -255,6 +255,13 @@ def unpaused(before: Deployment, d: Deployment) -> Deed:
     )
 
 
+def lost(d: Deployment, host: str, workers: Sequence[str]) -> Deed:
+    """Return which workers a lost host had, and that they are started again."""
+    had = f"lost with it: {_named_briefly(workers)}; no attempt is counted" if workers else "it had no worker"
+    follows = (Followup(says="next check", at=_next_check(d)),) if d.outcome == "open" else ()
+    return Deed(target=d.name, says=f"{host} is taken for lost in {d.name}", details=(had,), follows=follows)
+
+
 def adopted(d: Deployment) -> Deed:
     """Return that a deployment is live here now."""
     return Deed(

@@ -54,6 +54,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "accept": _ACTED,
     "pause": _ACTED,
     "unpause": _ACTED,
+    "lost": _ACTED,
     "merge": ("merge.Merged", "answer.DryRun"),
     "amend": _ACTED,
     "sweep": ("act.Swept", "answer.DryRun"),

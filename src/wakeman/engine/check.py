@@ -83,16 +83,17 @@ def _is_owed(d: Deployment) -> bool:
 
 
 def _finished(world: World, name: str) -> Deployment:
-    """Remove the alarm of a closed deployment once all notices are delivered and its dead sessions are gone.
+    """Remove the alarm of a closed deployment once all notices are delivered and its sessions are buried or let go.
 
     Boundary: until then each check tries again; after the alarm has fired, nothing is waited for.
     """
-    from wakeman.engine.effects.close import bury
+    from wakeman.engine.effects.close import bury, let_go
     from wakeman.engine.protocol.requests import put_away
 
     with hold(world, name) as log:
         d, now = log.deployment, world.clock.now()
-        if d.alarm and not _is_owed(d) and (d.outcome == "partial" or bury(world, d) or d.alarm.due <= now):
+        settle = let_go if d.outcome == "partial" else bury
+        if d.alarm and not _is_owed(d) and (settle(world, d) or d.alarm.due <= now):
             drive(world, log, put_away(d), now)
         return d
 

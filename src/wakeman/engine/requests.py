@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from wakeman.core.errors import NeedsPersonError, NotLiveError, ProgramError, UnknownNameError, UsageError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, WakeTarget, WorkerState
+from wakeman.core.plan.template import nearest
 from wakeman.core.policy.prompt_delivery import ENTER_AGAIN_S
 from wakeman.core.text import sanitise
 from wakeman.engine import alarm
@@ -22,6 +22,7 @@ from wakeman.engine.protocol import requests as protocol
 from wakeman.engine.protocol.steps import drive
 from wakeman.engine.runs import readable
 from wakeman.engine.terminals import screen_now
+from wakeman.ports import HostedExecutor
 
 if TYPE_CHECKING:
     from wakeman.ports import World
@@ -39,14 +40,14 @@ def find_worker(world: World, name: str) -> tuple[str, str]:
         deployment, _, worker = name.rpartition("/")
         known: Iterable[str] = world.logs.read(deployment).workers
         if worker not in known:
-            raise UnknownNameError(f"no worker '{worker}' in {deployment}{_near(worker, known)}", "wakeman status")
+            raise UnknownNameError(f"no worker '{worker}' in {deployment}{nearest(worker, known)}", "wakeman status")
         return deployment, worker
     everything = readable(world)
     having = [found for found, d in everything.items() if name in d.workers]
     live = [found for found in having if everything[found].outcome == "open"] or having[-1:]
     if not live:
         known = {worker for d in everything.values() for worker in d.workers}
-        raise UnknownNameError(f"no worker '{name}' in {world.state}{_near(name, known)}", "wakeman status")
+        raise UnknownNameError(f"no worker '{name}' in {world.state}{nearest(name, known)}", "wakeman status")
     if len(live) > 1:
         raise UsageError(f"worker '{name}' is in {' and '.join(live)}", f"name it {live[0]}/{name}")
     return live[0], name
@@ -129,6 +130,30 @@ def request(world: World, deployment: str, verb: e.Verb, text: str = "") -> Depl
         now = world.clock.now()
         drive(world, log, protocol.request(d, verb, text, now), now)
     return check(world, deployment)
+
+
+def take_for_lost(world: World, deployment: str, host: str) -> tuple[Deployment, tuple[str, ...]]:
+    """Take a host for lost that does not answer, and its workers with it: they are started again on others.
+
+    Shape: the deployment after a check, and the workers that were on that host.
+    Raises: UsageError for a host that answers, or where hosts have no names; UnknownNameError for none of its hosts.
+    """
+    with hold(world, deployment) as log:
+        d = require_open(log.deployment)
+        executor = world.executor(d.host)
+        if not isinstance(executor, HostedExecutor):
+            hint = f"wakeman status {deployment}"
+            raise UsageError(f"{deployment}: its workers run by {d.host.executor}, which has no hosts by name", hint)
+        if host not in executor.hosts:
+            known = ", ".join(executor.hosts)
+            raise UnknownNameError(f"{deployment}: no host '{host}'{nearest(host, executor.hosts)}", f"one of {known}")
+        if not executor.silence(host):
+            hint = f"wakeman stop {deployment}/WORKER ends one"
+            raise UsageError(f"{deployment}: {host} answers: its workers are not lost", hint)
+        drive(world, log, protocol.request(d, "lost", host, world.clock.now()), world.clock.now())
+        sessions = executor.lose(host)
+    names = tuple(name for name, worker in d.workers.items() if worker.session in sessions and worker.live)
+    return check(world, deployment), names
 
 
 def adopt(world: World, name: str) -> Deployment:
@@ -259,9 +284,4 @@ def require_open(d: Deployment) -> Deployment:
 def _require_units(d: Deployment, units: Iterable[str]) -> None:
     for name in units:
         if name not in d.units:
-            raise UnknownNameError(f"no unit {name!r} in {d.name}{_near(name, d.units)}", f"wakeman status {d.name}")
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
+            raise UnknownNameError(f"no unit {name!r} in {d.name}{nearest(name, d.units)}", f"wakeman status {d.name}")

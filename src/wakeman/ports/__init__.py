@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wakeman.ports.confiner import Confiner as Confiner
     from wakeman.ports.confiner import Reach as Reach
     from wakeman.ports.executor import Executor as Executor
+    from wakeman.ports.executor import HostedExecutor as HostedExecutor
     from wakeman.ports.executor import Listing as Listing
     from wakeman.ports.executor import Made as Made
     from wakeman.ports.executor import Phase as Phase
@@ -72,7 +73,7 @@ _MODULES = {
     "clock": ("Clock",),
     "log_store": ("Writer", "Logs"),
     "backend": ("Backend", "InspectedBackend"),
-    "executor": ("Executor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
+    "executor": ("Executor", "HostedExecutor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
     "terminal": ("KEYS", "CrowdTerminal", "KeyedTerminal", "PaintedTerminal", "Terminal"),
     "timer": ("SOON", "Job", "Timer"),
     "files": ("STATE_MARKER", "EntryKind", "Installed", "PathEntry", "Files"),

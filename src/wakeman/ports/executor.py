@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -134,4 +134,22 @@ class Executor(Protocol):
 
         Shape: `session` is an id or an exact name; with a `mark` it must carry that.
         Raises: UnknownNameError; ProgramError on a hung place.
+        """
+
+
+@runtime_checkable
+class HostedExecutor(Protocol):
+    """An executor on hosts that a person knows by name. It queues nothing: each runs so many sessions at a time."""
+
+    @property
+    def hosts(self) -> Mapping[str, int]:
+        """Return the hosts, each with its slots."""
+
+    def silence(self, host: str) -> str:
+        """Call a host; return why it does not answer, "" if it does."""
+
+    def lose(self, host: str) -> tuple[str, ...]:
+        """Take all sessions of a host for lost, as a person says that it does not come back; return their names.
+
+        Shape: a later poll reports them as `lost`. What of them still runs is ended once the host is used again.
         """

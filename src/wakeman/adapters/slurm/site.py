@@ -11,7 +11,8 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from wakeman.adapters.asking import ask
-from wakeman.core.errors import ProgramError, UsageError
+from wakeman.adapters.tmux.away import require_started
+from wakeman.core.errors import ProgramError
 from wakeman.core.text import sanitise
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ ARRAY_MAX = 1000
 
 def resolved(plan: Plan, environ: Mapping[str, str]) -> Mapping[str, str]:
     """Return what an executor needs for a whole deployment, as texts. Raises: UsageError; ProgramError."""
-    _refuse(plan)
+    require_started(plan)
     programs = _site_programs(environ)
     site = configuration(programs["scontrol"], environ)
     most = int(site.get("MaxArraySize") or 0) - 1
@@ -93,14 +94,6 @@ def job_request(spec: SlurmSpec) -> Iterator[str]:
     if spec.licenses:
         yield "--licenses=" + ",".join(f"{name}:{count}" for name, count in spec.licenses.items())
     yield from spec.options
-
-
-def _refuse(plan: Plan) -> None:
-    """Refuse what only a session on this machine can have. Raises: UsageError."""
-    if plan.workers.found or plan.workers.harness == "external":
-        key = "sessions" if plan.workers.found else "harness"
-        value = getattr(plan.workers, key)
-        raise UsageError(f"workers.{key}: found {value!r} beside workers.executor = 'slurm'; there a job is submitted")
 
 
 def _site_programs(environ: Mapping[str, str]) -> dict[str, str]:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from wakeman.adapters.slurm.batches import KeptTask
 from wakeman.adapters.tmux import Tmux, TmuxSaid
+from wakeman.adapters.tmux.away import AwaySession, AwayTerminals
 from wakeman.adapters.tmux.screens import screen_text
 from wakeman.core.errors import ProgramError, UnknownNameError
 
 if TYPE_CHECKING:
     from wakeman.adapters.asking import Told
     from wakeman.adapters.slurm import Slurm
+    from wakeman.ports import Listing
 
 STEPS_AT_ONCE_MAX = 8
 """Screens that are read at the same time: each is a step that Slurm's controller makes."""
@@ -50,8 +52,10 @@ class JobTmux(Tmux):
         return (*self._step, "--pty", "tmux", "-u", "-S", self._socket)
 
 
-class JobTerminals:
+class JobTerminals(AwayTerminals):
     """The terminals of an executor's sessions. One that is over shows what its job kept of its screen."""
+
+    kind = "slurm"
 
     def __init__(self, executor: Slurm, server: Callable[[str, KeptTask], JobTmux]) -> None:
         self._executor, self._server = executor, server
@@ -89,37 +93,6 @@ class JobTerminals:
         kept = self._executor.screen(task)
         return screen_text(kept, lines, dead=True, painted=painted) if kept is not None else ""
 
-    def type(self, session: str, text: str, *, submit: bool, mark: str = "") -> None:
-        server, task = self._live(session, mark)
-        server.type(task.session, text, submit=submit, mark=task.mark)
-
-    def press(self, session: str, keys: tuple[str, ...], *, mark: str = "") -> None:
-        server, task = self._live(session, mark)
-        server.press(task.session, keys, mark=task.mark)
-
-    def attach(self, session: str, *, mark: str = "") -> tuple[str, ...]:
-        server, task = self._live(session, mark)
-        return server.attach(task.session, mark=task.mark)
-
-    def switch(self, session: str, *, mark: str = "", here: str = "") -> tuple[str, ...]:
-        """Return (): a terminal that a person sits at is none of a node's."""
-        del session, mark, here
-        return ()
-
-    def adopt(self, session_id: str, mark: str, instead: str = "") -> None:
-        """Do nothing for a session that has the mark. Raises: ProgramError for any other: a job's mark stays."""
-        del instead
-        found = next((one for one in self._executor.poll().seen if one.session_id == session_id), None)
-        if found is None or found.mark != mark:
-            raise ProgramError(
-                f"slurm: {session_id} cannot be marked {mark}: only jobs that Wakeman submits are watched"
-            )
-
-    def release(self, session_id: str, mark: str) -> None:
-        """Refuse: a job that Wakeman has submitted is Wakeman's."""
-        self._executor.job(session_id, mark)
-        raise ProgramError(f"slurm: {session_id} cannot be let go: its job is Wakeman's")
-
     def remember(self, session_id: str, head: str, *, mark: str) -> None:
         """Store the log's head as the comment of the session's job."""
         self._executor.comment(session_id, mark, head)
@@ -127,10 +100,13 @@ class JobTerminals:
     def recall(self) -> list[tuple[str, str]]:
         return self._executor.comments()
 
-    def _live(self, session: str, mark: str) -> tuple[JobTmux, KeptTask]:
-        """Return the server of a session that runs. Raises: ProgramError for one that is queued, or over."""
+    def _listing(self) -> Listing:
+        return self._executor.poll()
+
+    def _live(self, session: str, mark: str) -> AwaySession:
+        """Return a session that runs. Raises: ProgramError for one that is queued, or over."""
         task, row = self._executor.job(session, mark)
         if row is None or row.phase != "running" or task.over:
             state = "queued" if row is not None and row.phase == "queued" else "over"
             raise ProgramError(f"slurm: session {task.session} is {state}: it has no terminal", "squeue --me")
-        return self._server(row.raw, task), task
+        return AwaySession(self._server(row.raw, task), task.session, task.mark)

@@ -186,13 +186,9 @@ class Tmux:
 
         from wakeman.adapters.tmux import creation
 
-        try:
-            os.makedirs(os.path.dirname(self._socket), mode=0o700, exist_ok=True)  # tmux makes no directory for -S
-        except OSError as error:
-            why = f"tmux socket {self._socket}: its directory cannot be made: {error.strerror}"
+        if why := self._unplaced():
             return [Made(error=why, mend="choose another place: workers.socket, or --socket") for _ in starts]
         made: list[Made | None] = [creation.refused_start(start) for start in starts]
-        why = ""
         for attempt in range(SERVER_TRIES_MAX):
             waiting = [index for index, one in enumerate(made) if one is None]
             if not waiting:
@@ -214,6 +210,14 @@ class Tmux:
         if None in made and self._list().state == "unknown":
             raise ProgramError(f"tmux socket {self._socket}: {why}", self._hint())
         return [one or Made(error=why) for one in made]
+
+    def _unplaced(self) -> str:
+        """Make the socket's directory, as tmux makes none for -S. Return why it cannot be made; "" if it can."""
+        try:
+            os.makedirs(os.path.dirname(self._socket), mode=0o700, exist_ok=True)
+        except OSError as error:
+            return f"tmux socket {self._socket}: its directory cannot be made: {error.strerror}"
+        return ""
 
     def cancel(self, ends: Sequence[tuple[str, str]]) -> int:
         """End sessions by id, each if it has its mark; test and end happen in one call of tmux, for many at once."""

@@ -16,7 +16,7 @@ from wakeman.core.log.facts.fact import worker_of
 from wakeman.core.log.lifecycle import NEXT, step
 from wakeman.core.model import Deployment, State, Trigger, WorkerState
 
-STATE_VERSION = 29
+STATE_VERSION = 30
 """Increased whenever the same log leads to another state: snapshots of another version are ignored."""
 
 

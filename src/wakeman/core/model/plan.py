@@ -51,7 +51,7 @@ class Spec(Struct, frozen=True):
 
 DEFAULT_EXECUTOR = "tmux"
 """Where workers run when a plan does not say, and in logs that do not."""
-SEATED_EXECUTORS = (DEFAULT_EXECUTOR, "slurm")
+SEATED_EXECUTORS = (DEFAULT_EXECUTOR, "slurm", "ssh")
 """Executors to whose sessions a person can attach."""
 
 
@@ -142,8 +142,9 @@ class WorkersSpec(Spec, frozen=True):
     """Where the workers' sessions come from. With `watch` or `own` nobody is launched: a worker is the session of its
     name, which somebody else has started. `wakeman watch-sessions` makes such plans."""
     executor: str = DEFAULT_EXECUTOR
-    """Executor that runs the workers: `tmux`, on this machine; `slurm`, as jobs of a cluster (see `[slurm]`); or the
-    name of an entry point of `wakeman.executors` in another package."""
+    """Executor that runs the workers: `tmux`, on this machine; `slurm`, as jobs of a cluster (see `[slurm]`); `ssh`,
+    on a few hosts of your own (see `[ssh]`); or the name of an entry point of `wakeman.executors` in another
+    package."""
     socket: str = "wakeman"
     """tmux server of the sessions: a name, as in `tmux -L NAME`, or an absolute path; `default` is your own server."""
     cwd: str = "."
@@ -484,6 +485,16 @@ class SlurmSpec(Spec, frozen=True):
     """Further options of `sbatch`, one each, with their values behind `=`. Example: `["--constraint=bigmem"]`."""
 
 
+class SshSpec(Spec, frozen=True):
+    """Where workers run with `workers.executor = "ssh"`."""
+
+    hosts: dict[str, Count] = {}
+    """Hosts by the names that ssh knows, and how many workers each may run at a time. Ports, users and keys belong in
+    ssh's own configuration. Example: `{ alpha = 4, beta = 8 }`."""
+    config: str = ""
+    """Configuration file of ssh, an absolute path. Without it your own, `~/.ssh/config`."""
+
+
 class Agent(Spec, frozen=True):
     """A profile: an agent's prompt, tools and model."""
 
@@ -523,5 +534,7 @@ class Plan(Spec, frozen=True):
     """Files out of place."""
     slurm: SlurmSpec = SlurmSpec()
     """What a worker's job asks of a Slurm cluster."""
+    ssh: SshSpec = SshSpec()
+    """The hosts on which workers run by ssh."""
     agents: dict[str, Agent] = {}
     """Agent profiles of the plan, by name; they take precedence over those of the machine."""

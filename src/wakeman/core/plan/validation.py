@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from wakeman.core.model import Plan, ReviewSpec, SlurmSpec, UnitsSpec, WorkersSpec
-from wakeman.core.model.plan import DEFAULT_EXECUTOR, RECEIVER_KINDS
+from wakeman.core.model import Plan, ReviewSpec, SlurmSpec, SshSpec, UnitsSpec, WorkersSpec
+from wakeman.core.model.plan import RECEIVER_KINDS, SEATED_EXECUTORS
 from wakeman.core.plan.key_positions import Path
 from wakeman.core.plan.template import PATH, SCOPES, UNIT, template_faults
 from wakeman.core.policy import review
@@ -54,6 +54,7 @@ _STARTED_KEYS = (
     "env_file", "before", "confine", "stage", "isolate",
 )  # fmt: skip
 """Keys of `[workers]` about what is started."""
+_SSH_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:%\[\]-]*")
 _LICENSE = re.compile(r"[A-Za-z0-9_.@-]+")
 _SBATCH_OPTION = re.compile(r"--([a-z][a-z0-9-]*)(?:=.+)?", re.DOTALL)
 _SUBMITTED_OPTIONS = frozenset((
@@ -289,12 +290,37 @@ def _found_sessions(plan: Plan) -> Iterator[Problem]:
         yield Problem(("verify", "command"), text, (("verify", "command"), ("units", "output")))
 
 
+def _unused_tables(plan: Plan) -> Iterator[Problem]:
+    """Refuse the table of a built-in executor that is not the plan's."""
+    for name, found, unset in (("slurm", plan.slurm, SlurmSpec()), ("ssh", plan.ssh, SshSpec())):
+        if found != unset and plan.workers.executor != name and plan.workers.executor in SEATED_EXECUTORS:
+            text = f"found without workers.executor = {name!r}; expected only beside it"
+            yield Problem((name,), text, ((name,), ("workers", "executor")))
+
+
+def _ssh_problems(plan: Plan) -> Iterator[Problem]:
+    """Refuse a plan without hosts, with what is no host's name, and with what only this machine has."""
+    if plan.workers.executor != "ssh":
+        return
+    if not plan.ssh.hosts:
+        text = "found none; expected the hosts and their slots, as in hosts = { alpha = 4 }"
+        yield Problem(("ssh", "hosts"), text, (("ssh", "hosts"), ("workers", "executor")))
+    for name in plan.ssh.hosts:
+        if not _SSH_HOST.fullmatch(name):
+            text = f"found {name[:80]!r}; expected a host's name, as in 'alpha' or 'me@alpha.example'"
+            yield Problem(("ssh", "hosts", name), text)
+    if plan.limits.memory:
+        text = "found beside workers.executor = 'ssh'; expected slots in ssh.hosts: no worker runs on this machine"
+        yield Problem(("limits", "memory"), text, (("limits", "memory"), ("workers", "executor")))
+    slots = sum(plan.ssh.hosts.values())
+    if plan.workers.at_once is not None and plan.workers.at_once > slots > 0:
+        text = f"found {plan.workers.at_once}; expected at most {slots}, the slots in ssh.hosts"
+        yield Problem(("workers", "at_once"), text, (("workers", "at_once"), ("ssh", "hosts")))
+
+
 def _slurm_problems(plan: Plan) -> Iterator[Problem]:
     """Refuse what no job is asked for, and options that say what Wakeman itself says."""
     if plan.workers.executor != "slurm":
-        if plan.slurm != SlurmSpec() and plan.workers.executor == DEFAULT_EXECUTOR:
-            text = "found without workers.executor = 'slurm'; expected only beside it"
-            yield Problem(("slurm",), text, (("slurm",), ("workers", "executor")))
         return
     if plan.limits.memory:
         text = "found beside workers.executor = 'slurm'; expected slurm.memory: no worker runs on this machine"
@@ -391,8 +417,8 @@ def _allowed(scope: Sequence[str], own: Sequence[str] | None) -> Sequence[str] |
 
 RULES = (
     _forms, _unexpanded, _one_source, _sources, _output_problems, _prompt, _command, _review_problems, _arguments,
-    _isolation_problems, _confined, _found_sessions, _slurm_problems, _variables, _blank_profiles, _receivers,
-    _answer_topics, _positive, _templates,
+    _isolation_problems, _confined, _found_sessions, _unused_tables, _ssh_problems, _slurm_problems, _variables,
+    _blank_profiles, _receivers, _answer_topics, _positive, _templates,
 )  # fmt: skip
 """Every rule, as a function from plan to problems."""
 

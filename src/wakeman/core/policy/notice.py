@@ -15,7 +15,7 @@ from wakeman.core.policy.attempts import END_TRIES_MAX, attempt_is_over, missing
 from wakeman.core.policy.deployment_rows import undone
 from wakeman.core.policy.limits import breaker_open, over_budget, starved
 from wakeman.core.policy.staging import held_up, leaves_branches
-from wakeman.core.policy.tables import EDITION_QUOTING_MIN, Decision
+from wakeman.core.policy.tables import EDITION_FOUND_MIN, EDITION_QUOTING_MIN, Decision
 from wakeman.core.policy.worker_rows import rungs_left
 from wakeman.core.text import as_data, sanitise
 
@@ -72,7 +72,7 @@ def held_key(row: str, holds: int) -> str:
 
 def causes(d: Deployment, decision: Decision, by: str) -> list[Cause]:
     """List the causes for a notice after a decision, sent before or not."""
-    found = troubles(d)
+    found = [*troubles(d), *(unfinished_sessions(d) if decision.row not in NOTIFIED_ROWS else ())]
     proposed = decision.row if decision.held else decision.under
     if proposed:
         found.append(Cause("ask", held_key(proposed, d.holds + decision.held), "waits for accept", "held"))
@@ -137,6 +137,30 @@ def troubles(d: Deployment) -> list[Cause]:
     ]
     found += [Cause("ask", f"ask:review:{key}", says, reason, name) for key, says, reason, name in _unreviewed(d)]
     return found
+
+
+def unfinished_sessions(d: Deployment) -> list[Cause]:
+    """List the sessions of somebody else's that left units undone: Wakeman begins none of them again.
+
+    Boundary: not one that a person had let go. Status says so of each worker that nobody tries again.
+    """
+    if d.edition < EDITION_FOUND_MIN:
+        return []
+    left = [
+        (w, len(missing(d, w)))
+        for w in d.workers.values()
+        if w.ended and w.ended_by != "person" and d.plan_of(w).workers.found and exhausted(d, w)
+    ]
+    return [
+        Cause(
+            "ask",
+            f"ask:{w.name}:{w.attempt}:gone",
+            f"{w.name}: has ended, {undone} of its units undone",
+            "spent",
+            w.name,
+        )
+        for w, undone in left
+    ]
 
 
 def due_causes(d: Deployment, found: Sequence[Cause], now: datetime) -> list[Cause]:

@@ -10,10 +10,10 @@ from msgspec import Struct
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
 
-EDITION = 7
+EDITION = 8
 """Edition of the tables: a log is verified by the edition under which it was begun. 1: attempts back off; 3: see
 `EDITION_PROGRESS_MIN`; 4: see `EDITION_LAUNCH_MIN` and `EDITION_REFUSED_END_MIN`; 5: see `EDITION_EVIDENCE_MIN`; 6: see
-`EDITION_ONE_QUESTION_MIN`; 7: see `EDITION_SCREENS_MIN` and `EDITION_RETRY_TRIES_MIN`."""
+`EDITION_ONE_QUESTION_MIN`; 7: see `EDITION_SCREENS_MIN` and `EDITION_RETRY_TRIES_MIN`; 8: see `EDITION_FOUND_MIN`."""
 EDITION_QUOTING_MIN = 2
 """Edition from which on what others said is quoted."""
 EDITION_REFUSALS_MIN = 3
@@ -29,6 +29,8 @@ EDITION_SCREENS_MIN = 7
 """Edition from which on the screens that one check keeps are kept at once, before anything else is done."""
 EDITION_RETRY_TRIES_MIN = 7
 """Edition from which on in an outage no other worker tries the service beside one whose retry a person requested."""
+EDITION_FOUND_MIN = 8
+"""Edition from which on it is told at once that a session which somebody else has started left units undone."""
 
 Row = Literal[
     "stop", "fence", "restart", "enter", "sweep", "tell", "continue", "repeat", "report", "investigate", "tidy",

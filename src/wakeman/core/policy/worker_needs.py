@@ -162,8 +162,8 @@ def _remedies_for(d: Deployment, worker: WorkerState, kind: str, at: str) -> tup
     attach = Remedy(f"wakeman attach {at}", "see the screen, answer there")
     seat = attach if d.host.executor in SEATED_EXECUTORS else look
     typed = d.plan_of(worker).workers.mode == "interactive"
-    again = _shared("retry", at, "", "start another attempt for what is undone")
-    stop = _shared("stop", at, "", "end it; its undone units go to a cleanup worker")
+    again = _shared("retry", at, "", _retry_does(d, worker))
+    stop = _shared("stop", at, "", _stop_does(d, worker))
     log = Remedy(f"wakeman log {quote(d.name)} --worker {quote(worker.name)}", "see what happened to it")
     match kind:
         case "permission" | "question" | "dialog" if typed and (dialog := _asked_dialog(worker)) is not None:
@@ -225,7 +225,8 @@ def exhausted_need(d: Deployment, worker: WorkerState, now: datetime) -> Need:
         sign="failed",
         about=worker.name,
         cause=tries,
-        rest=f"{age}{' ago' * bool(age)}: {count(len(left), 'unit')} undone, no cleanup left"
+        rest=f"{age}{' ago' * bool(age)}: {count(len(left), 'unit')} undone"
+        + (", no cleanup left" if not d.plan_of(worker).workers.found else "")
         + (f"; {ours}" if ours else ""),
         words=text,
         whole=not text.endswith("…"),
@@ -233,9 +234,23 @@ def exhausted_need(d: Deployment, worker: WorkerState, now: datetime) -> Need:
         since=worker.since,
         commands=(
             Remedy(f"wakeman capture {at}", "see the end of what it printed"),
-            _shared("retry", at, "", "start another attempt for what is undone"),
+            _shared("retry", at, "", _retry_does(d, worker)),
         ),
     )
+
+
+def _retry_does(d: Deployment, worker: WorkerState) -> str:
+    found = d.plan_of(worker).workers.found
+    return (
+        "look for its session, once you have started it again" if found else "start another attempt for what is undone"
+    )
+
+
+def _stop_does(d: Deployment, worker: WorkerState) -> str:
+    workers = d.plan_of(worker).workers
+    if workers.untouched:
+        return "let it go: its session goes on as it is"
+    return "end it" if workers.found else "end it; its undone units go to a cleanup worker"
 
 
 def _quiet_since(d: Deployment, worker: WorkerState) -> datetime | None:

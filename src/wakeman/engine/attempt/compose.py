@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core.digests import sha256
-from wakeman.core.errors import ProgramError
+from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.model import Agent, Deployment, Host, Plan, WorkersSpec, WorkerState, attempt_id
 from wakeman.core.names import is_lone
 from wakeman.core.plan.conflicts import claimed
@@ -183,9 +183,16 @@ def _next(world: World, d: Deployment, worker: WorkerState) -> WorkerState:
 
 
 def _clear(world: World, d: Deployment, worker: WorkerState) -> None:
-    """Remove the previous attempt's session, which still holds the name; if that fails, the launch reports it."""
-    if worker.session_id:
-        with suppress(ProgramError):
+    """Remove the previous attempt's session, which still holds the name; if that fails, the launch reports it.
+
+    Boundary: of a session that is only watched, only the mark is removed.
+    """
+    if not worker.session_id:
+        return
+    with suppress(ProgramError, UnknownNameError):
+        if d.plan_of(worker).workers.untouched:
+            terminal(world, d.host).release(worker.session_id, worker.session_mark)
+        else:
             world.executor(d.host).cancel([(worker.session_id, worker.session_mark)])
 
 

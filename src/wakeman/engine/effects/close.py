@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from wakeman.core.errors import ProgramError
+from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Outcome, attempt_id
 from wakeman.core.policy.deployment_rows import undone
@@ -51,14 +51,45 @@ def bury(world: World, d: Deployment) -> bool:
     return False
 
 
+class LetGo(Struct, frozen=True):
+    """Take the marks off sessions that somebody else has started, and that outlive the deployment."""
+
+    def perform(self, world: World, d: Deployment) -> bool:
+        """Return whether none is left."""
+        return let_go(world, d)
+
+    def recorded(self, d: Deployment, write: Write) -> bool:
+        """Read it from the next write: an alarm is removed only if no check must try again."""
+        return isinstance(write[0].data, e.Disarmed)
+
+
+def let_go(world: World, d: Deployment) -> bool:
+    """Take a deployment's marks off the sessions that it has not started; return whether none is left.
+
+    Shape: otherwise no later deployment could watch them.
+    """
+    found = [worker for worker in d.workers.values() if worker.live and d.plan_of(worker).workers.found]
+    if not found:
+        return True
+    from wakeman.engine.terminals import terminal
+
+    with suppress(ProgramError):
+        for worker in found:
+            with suppress(UnknownNameError):
+                terminal(world, d.host).release(worker.session_id, attempt_id(d, worker))
+        return True
+    return False
+
+
 def close(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
-    """Close it and remove the alarm, unless a notice is not delivered or dead sessions are left."""
+    """Close it and remove the alarm, unless a notice is not delivered, or sessions are left to bury or to let go."""
     buried = OUTCOMES[decision.row] == "partial" or (yield from do(Bury()))
     if is_owed(d) or not buried:
         yield from ensure(d, now, paused=True)  # first: its check delivers the notice if this one does not
     yield from append("action", [closing(d, decision)])
-    if buried and not is_owed(d):
-        yield from disarm(d)  # otherwise it is removed after the notice and the dead sessions
+    free = not d.plan.workers.found or (yield from do(LetGo()))
+    if buried and free and not is_owed(d):
+        yield from disarm(d)  # otherwise it is removed after the notice, the dead sessions and the marks
 
 
 def closing(d: Deployment, decision: Decision) -> e.Draft:

@@ -230,9 +230,10 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
                 found = f"found {wanted!r}, expected {there!r} as it went up with"
                 hint = f"wakeman down {name}, then wakeman up FILE"
                 raise UsageError(f"{name}: workers.{key}: {found}: its workers were told where to write", hint)
-        if d.plan.slurm != prepared.plan.slurm:
-            hint = f"wakeman down {name}, then wakeman up FILE"
-            raise UsageError(f"{name}: [slurm] is another than it went up with: its jobs ask for what that said", hint)
+        for table, fixed in (("slurm", "its jobs ask for what that said"), ("ssh", "its workers are on those hosts")):
+            if getattr(d.plan, table) != getattr(prepared.plan, table):
+                hint = f"wakeman down {name}, then wakeman up FILE"
+                raise UsageError(f"{name}: [{table}] is another than it went up with: {fixed}", hint)
         dropped = protocol.unlaunched(d)
         kept = {unit for worker in d.workers.values() if worker.name not in dropped for unit in worker.units}
         taken = {name.lower() for name in d.workers if name not in dropped}

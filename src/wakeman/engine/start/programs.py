@@ -10,6 +10,7 @@ from wakeman.core.model import Host, Plan, WorkersSpec
 from wakeman.core.plan.footprint import named_programs
 from wakeman.core.plan.template import closest
 from wakeman.core.plan.validation import json_text
+from wakeman.ports import HostedExecutor
 
 if TYPE_CHECKING:
     from wakeman.ports import World
@@ -82,13 +83,17 @@ def at_once(world: World, plan: Plan, host: Host, workers: int) -> int | None:
     """Return how many workers run at the same time: as the plan says, or as many as this machine carries.
 
     Boundary: None for all of them; a plan that groups its units has chosen its number of workers, sessions that are
-    there run already, and those that outlive this machine run elsewhere.
+    there run already, and those that outlive this machine run elsewhere. A place with slots has at most as many.
     """
     if plan.workers.found:
         return None
+    executor = world.executor(host)
+    if isinstance(executor, HostedExecutor):
+        slots = sum(executor.hosts.values())
+        return min(slots, plan.workers.at_once or slots)
     if plan.workers.at_once is not None or plan.workers.by != WorkersSpec().by:
         return plan.workers.at_once
-    if world.executor(host).outlives_boot:
+    if executor.outlives_boot:
         return None
     total, cores = world.machine.capacity()
     wanted = plan.limits.memory or host.memory_per_worker

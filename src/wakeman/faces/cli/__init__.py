@@ -58,6 +58,7 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
     "accept": ("act", "act", True, "accept the row that is held"),
     "pause": ("act", "act", True, "stop alarms and launches; running agents continue"),
     "unpause": ("act", "act", True, "continue after a pause, or after failed launches"),
+    "lost": ("act", "act", True, "take a host of [ssh] that does not come back for lost, with its workers"),
     "merge": (
         "act",
         "merge",
@@ -130,7 +131,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser(verb: str) -> ArgumentParser:
     """Build the parser of one verb, as `--help` and the reference page show it."""
-    from wakeman.faces.cli.options import Arguments, HelpFormatter, take_environment
+    from wakeman.faces.cli.options import HELP_CHARS_MAX, Arguments, HelpFormatter, take_environment
 
     _, module, does, text = VERBS[verb]
     example, options, _ = _load_verbs(module)[verb]
@@ -139,8 +140,7 @@ def parser(verb: str) -> ArgumentParser:
         description=f"{text[0].upper()}{text[1:]}.",
         epilog=example,
         allow_abbrev=False,
-        # A fixed width: asking the terminal costs an import, and the reference page must not depend on it.
-        formatter_class=lambda prog: HelpFormatter(prog, max_help_position=28, width=100),
+        formatter_class=lambda prog: HelpFormatter(prog, max_help_position=28, width=HELP_CHARS_MAX),
     )
     options(made)
     common = made.add_argument_group("common options")
@@ -180,7 +180,7 @@ def _run_verb(words: list[str]) -> int:
     if verb not in VERBS:
         from wakeman.faces.cli.habits import unknown_verb
 
-        raise unknown_verb(verb, VERBS)
+        raise unknown_verb(verb, VERBS, *words[1:2])
     try:
         options = _plain_check(words) or parser(verb).parse_args(words[1:])
     except SystemExit:  # argparse has printed the help
@@ -220,7 +220,11 @@ def _help(words: list[str]) -> int:
     verb = next((word for word in words if not word.startswith("-")), "")
     if verb:
         return _run_verb([verb, "--help"])
-    sys.stdout.write(_overview())
+    from wakeman.faces.cli.folding import cells_of, rows_within
+
+    cells = cells_of(sys.stdout)
+    for line in _overview().splitlines():
+        sys.stdout.writelines(f"{row}\n" for row in rows_within(line, cells, 17 if line.startswith("  ") else 0))
     return 0
 
 

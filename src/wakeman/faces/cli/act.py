@@ -13,6 +13,7 @@ from wakeman.api import act
 from wakeman.api.names import OTHER_SESSION
 from wakeman.core.errors import UsageError
 from wakeman.core.log.facts.fact import count
+from wakeman.core.text import sanitise
 from wakeman.engine.answers import Asker
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.deeds import did
@@ -101,6 +102,11 @@ def _clean_options(parser: Arguments) -> None:
     parser.add_argument("--yes", action="store_true", help="with --empty-trash: ask nothing")
 
 
+def _lost_options(parser: ArgumentParser) -> None:
+    parser.add_argument("host", metavar="HOST", help="host, as ssh.hosts names it; one that answers is refused")
+    given.name(parser)
+
+
 def _down_options(parser: ArgumentParser) -> None:
     given.name(parser)
     _add_why_option(parser, required=False)
@@ -120,9 +126,12 @@ def _sweep_options(parser: ArgumentParser) -> None:
 
 def send(options: Namespace) -> int:
     """Type text into a session."""
+    how, chosen = {"submit": options.submit, "force": options.force}, given.workers_chosen(options)
+    if not (chosen.words or chosen.all_ or chosen.only or chosen.like):
+        expected = "WORKER and TEXT, or TEXT with --all, --only STATE or --like WORKER"
+        raise UsageError(f"send: found one word, {sanitise(options.text, 40)!r}; expected {expected}")
     world = reach(options)
     text = sys.stdin.read().rstrip("\n") if options.text == "-" else options.text
-    how, chosen = {"submit": options.submit, "force": options.force}, given.workers_chosen(options)
     if chosen.single and chosen.words[0].startswith(OTHER_SESSION):
         session = chosen.words[0].removeprefix(OTHER_SESSION)
         answer = act.type_into(world, session, text, **how)
@@ -200,6 +209,11 @@ def down(options: Namespace) -> int:
     return did(options, answer)
 
 
+def lost(options: Namespace) -> int:
+    """Take a host for lost."""
+    return did(options, act.lose(reach(options), options.name, options.host))
+
+
 def adopt(options: Namespace) -> int:
     """Make a deployment live here."""
     return did(options, act.adopt(reach(options), options.name))
@@ -272,6 +286,7 @@ VERBS: dict[str, Verb] = {
     "accept": ("wakeman accept condense-docs", given.name, _requesting("accept")),
     "pause": ("wakeman pause condense-docs", given.name, _requesting("pause")),
     "unpause": ("wakeman unpause condense-docs", given.name, _requesting("unpause")),
+    "lost": ("wakeman lost beta condense-docs", _lost_options, lost),
     "adopt": ("wakeman adopt condense-docs", given.name, adopt),
     "down": ("wakeman down condense-docs --why 'wrong branch'", _down_options, down),
     "clean": ("wakeman clean condense-docs", _clean_options, clean),

@@ -19,7 +19,7 @@ from wakeman.core.errors import StorageError, UsageError, WakemanError
 from wakeman.faces.cli import VERBS as ALL_VERBS
 from wakeman.faces.cli import parser
 from wakeman.faces.cli.options import Verb
-from wakeman.faces.cli.show import out, print_note, show
+from wakeman.faces.cli.show import out, print_note, raw, show
 
 Shell = Literal["bash", "zsh", "fish"]
 SHELLS: tuple[Shell, ...] = ("bash", "zsh", "fish")
@@ -44,7 +44,7 @@ def completion(options: Namespace) -> int:
     """Write the completion of a shell and the man pages into the user's own directories, or take them away."""
     shell: Shell = options.shell or _own_shell()
     if options.print:
-        out(_shell_code(shell).rstrip())
+        raw(_shell_code(shell).rstrip())
         return 0
     file, manual = _place(PLACES[shell]), _place(MAN)
     from wakeman.faces.cli.manual import pages

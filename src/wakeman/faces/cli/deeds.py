@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wakeman.core.text import time_span
-from wakeman.faces.cli.show import out, printable, show, warn
+from wakeman.faces.cli.show import out, print_command, printable, show, warn
 
 if TYPE_CHECKING:
     from wakeman.api.answer import Answer
@@ -31,6 +31,9 @@ def print_deeds(data: Acted) -> None:
         _print_changes(deed.changes)
         for row in _deed_rows(deed):
             out(f"  {row}")
+        for word, command in (("undo", deed.undo), ("see", deed.look)):
+            if command:
+                print_command(f"  {word}: ", command, sys.stdout)
     warn(data)
 
 
@@ -52,9 +55,6 @@ def _deed_rows(deed: Deed) -> Iterator[str]:
     yield from map(printable, deed.details)
     for each in deed.follows:
         yield from _followup(each)
-    for word, command in (("undo", deed.undo), ("see", deed.look)):
-        if command:
-            yield f"{word}: {printable(command)}"
 
 
 def _followup(each: Followup) -> Iterator[str]:

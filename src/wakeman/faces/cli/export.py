@@ -20,7 +20,7 @@ from wakeman.core.log.facts.fact import count
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import out, printable, show
+from wakeman.faces.cli.show import out, printable, raw, show
 
 METRICS_FILE_MODE = 0o644
 """A file of metrics is read by another user's program, and holds nothing but numbers and names."""
@@ -106,7 +106,7 @@ def _write_export(place: str, text: str, mode: int = 0o600) -> None:
         sys.stdout.write(text)
     else:
         Disk().write(os.path.abspath(place), text.encode("utf-8", "replace"), mode=mode)
-        out(os.path.abspath(place))
+        raw(os.path.abspath(place))
 
 
 _EXPORTS = {"trace": _export_trace, "metrics": _export_metrics, "otlp": _export_otlp}

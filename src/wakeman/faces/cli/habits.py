@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from wakeman.core.errors import UsageError
-from wakeman.core.plan.template import nearest
+from wakeman.core.plan.template import closest, nearest
 from wakeman.core.text import sanitise
 
 _LOOK = (
@@ -66,6 +66,9 @@ _SET_UP = (
 )
 _CHECK_LOG = (("wakeman audit NAME", "verify a log"), ("wakeman replay NAME", "its timeline, and its state at a point"))
 
+_OPTIONS_OF_ALL = ("--state", "--json", "--dry-run", "--help")
+"""Options of every verb, which may stand before it."""
+
 Proposals = Sequence[tuple[str, str]]
 HABITS: dict[str, Proposals] = {
     **dict.fromkeys(("ps", "ls", "list", "list-sessions", "sessions", "jobs", "info", "show", "inspect"), _LOOK),
@@ -89,9 +92,20 @@ HABITS: dict[str, Proposals] = {
 """Word of another program -> commands to use here, each with what it does."""
 
 
-def unknown_verb(word: str, verbs: Iterable[str]) -> UsageError:
-    """Return the error for a word that is no verb: a habit with the verbs that do it here, else the nearest verb."""
+def unknown_verb(word: str, verbs: Iterable[str], before: str = "") -> UsageError:
+    """Return the error for a word that is no verb: a habit with the verbs that do it here, else the nearest verb.
+
+    Shape: `before` is the word behind which it stood; of a misspelt option, `word` may be the value.
+    """
     shown = sanitise(word, 40)
     if proposals := HABITS.get(word.lower(), ()):
         return UsageError(f"no verb {shown!r}; you may mean:", "wakeman --help has all verbs", proposals)
-    return UsageError(f"unknown verb {shown!r}{nearest(word, verbs)}", "wakeman --help")
+    near = nearest(word, verbs)
+    if (
+        not near
+        and before.startswith("--")
+        and before not in _OPTIONS_OF_ALL
+        and (meant := closest(before, _OPTIONS_OF_ALL))
+    ):
+        return UsageError(f"unknown option {sanitise(before, 40)!r}; did you mean {meant!r}?", "wakeman --help")
+    return UsageError(f"unknown verb {shown!r}{near}", "wakeman --help")

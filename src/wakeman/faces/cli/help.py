@@ -96,6 +96,7 @@ ADVICE: dict[str, Advice] = {
     "unpause": Advice(
         "after `pause`, or once a refused key is mended", (TRIED_ON, "wakeman pause run", "wakeman unpause run")
     ),
+    "lost": Advice("a host of [ssh] does not answer, and will not come back", ()),
     "merge": Advice("workers had git work trees, and their branches are to become one", ()),
     "amend": Advice("the plan of an open deployment was wrong", (SLEEPING_PLAN, "wakeman up", "wakeman amend")),
     "sweep": Advice(
@@ -144,6 +145,21 @@ def advice(verb: str, usual: str) -> str:
     head = "example, which runs in an empty folder:" if own else "example:"
     lines += [head, *(f"  {command}" for command in own or (usual,)), ""]
     return "\n".join([*lines, f"exit status: {exits(verb)}"])
+
+
+def fitting(text: str, cells: int) -> str:
+    """Return help in rows of at most so many cells; what a shell reads is broken as a shell joins it."""
+    from wakeman.faces.cli.folding import rows_within
+    from wakeman.faces.cli.paper import Paper
+
+    rows, on, example = list[str](), Paper(width=cells), False
+    for line in text.splitlines():
+        example = line.startswith("  ") if example else line.startswith("example")
+        if example and line.startswith("  ") and len(line) > cells:
+            rows += ("".join(text for text, _ in row) for row in on.command(line.strip(), 2))
+        else:
+            rows += rows_within(line, cells)
+    return "\n".join(rows) + "\n"
 
 
 def exits(verb: str) -> str:

@@ -9,6 +9,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING, TextIO
 
@@ -188,7 +189,8 @@ class Narrator:
         bar: Line = []
         if on.bars:
             bar = [(" ", ""), *on.bar(status.units.done, status.units.total, 14)]
-        shown = on.text(on.row([*bar, (text, "")]))
+        room = on if on.width is None else replace(on, width=max(on.width - 1, 1))  # for the ^C that a terminal echoes
+        shown = on.text(room.row([*bar, (text, "")]))
         self.stream.write(ERASE + shown)
         self.stream.flush()
         self._shown = True
@@ -199,7 +201,8 @@ def _progress_row(status: Status, dot: str) -> str:
     units, eta = status.units, status.progress.eta
     run = sum(len(group.workers) for group in status.groups if group.state == "running")
     parts = [f"{units.done:,}/{units.total:,}", f"{run:,} run"]
-    parts += [f"{len(status.needs)} need you"] if status.needs else []
+    needs = len(status.needs)
+    parts += [f"{needs} need{'s' * (needs == 1)} you"] if needs else []
     parts += [f"{time_span(eta.left)} left"] if eta else []
     if status.outcome != "open":
         parts.append(status.outcome)
@@ -218,23 +221,28 @@ def _check_due(status: Status, on: Paper) -> str:
     return f", next check {alarm_words(status, on)}" if status.next_check and status.alarm else ", no alarm is set"
 
 
+def _sentence(text: str, on: Paper) -> Iterator[Line]:
+    """Yield a sentence in as many rows as it takes."""
+    for row in [text] if on.width is None else on.wrapped(text, on.width):
+        yield [(row, "")]
+
+
 def farewell(status: Status, on: Paper) -> Iterator[Line]:
     """Yield what a person reads after Ctrl-C."""
     name, units = status.deployment, status.units
     if status.outcome != "open":
-        yield on.row([(f"interrupted: {name} is over: {status.outcome}", "")])
+        yield from _sentence(f"interrupted: {name} is over: {status.outcome}", on)
         yield from on.command(f"wakeman status {name}", 2)
         return
     run = sum(each.state in ("launched", "running", "stuck") for each in status.workers)
     pending = sum(each.state == "pending" for each in status.workers)
-    yield on.row([("interrupted", BOLD), (f": only the waiting has ended; {name} goes on by itself", "")])
-    yield on.row([(f"{units.done}/{units.total} done, {count(run, 'worker')} running{_check_due(status, on)}", "")])
+    yield from _sentence(f"interrupted: only the waiting has ended; {name} goes on by itself", on)
+    yield from _sentence(f"{units.done}/{units.total} done, {count(run, 'worker')} running{_check_due(status, on)}", on)
     commands = [(f"wakeman wait {name}", "wait again")]
     if pending:
         more = "is" if pending == 1 else "are"
-        yield on.row(
-            [(f"{pending} of {count(len(status.workers), 'worker')} {more} not started yet: checks start them", "")]
-        )
+        workers = count(len(status.workers), "worker")
+        yield from _sentence(f"{pending} of {workers} {more} not started yet: checks start them", on)
         commands.append((f"wakeman pause {name}", f"start no more; the {run} go on"))
     else:
         needs = f" ({len(status.needs)})" if status.needs else ""

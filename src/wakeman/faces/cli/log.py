@@ -14,11 +14,14 @@ from wakeman.core.log.events import Event, kind
 from wakeman.core.log.summary import summary
 from wakeman.faces.cli.options import Verb, line_number
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import json_line, moment, out, print_note, printable, show
+from wakeman.faces.cli.show import json_line, moment, out, print_note, printable, raw, show
 from wakeman.ports import World
 
 if TYPE_CHECKING:
     from wakeman.faces.cli.live import Narrator
+
+SEQ_CHARS = 5
+"""Characters of the number of a line."""
 
 
 def _log_options(parser: ArgumentParser) -> None:
@@ -53,14 +56,15 @@ def log(options: Namespace) -> int:
 
         progress = Narrator(world, options.state, told=False)
         return waited(progress, lambda: _follow_on_terminal(options, world, name, progress))
+    page = _Page(options)
     if options.follow:
         for event in follow(world, name, options.since, time.sleep, **only):
-            _print(options, event)
+            page.print(event)
     else:
         found = False
         for event in events(world, name, options.since, **only):
             found = True
-            _print(options, event)
+            page.print(event)
         if not found:
             known_worker(world, name, options.worker)
             print_note(f"{name}: no such event")
@@ -71,21 +75,42 @@ def log(options: Namespace) -> int:
 def _follow_on_terminal(options: Namespace, world: World, name: str, progress: Narrator) -> int:
     """Print events on a terminal, with a row below them that says how far it is."""
     only = {"type_": options.type, "worker": options.worker}
+    page = _Page(options)
     for event in follow(world, name, options.since, progress.pause, **only, seen=progress.see):
         if event is not None:
             progress.clear()
-        _print(options, event)
+        page.print(event)
     return 0
 
 
-def _print(options: Namespace, event: Event | None) -> None:
-    """Print an event; None flushes those before it."""
-    if event is None:
-        sys.stdout.flush()
-    elif options.json:
-        json_line(logged_line(event))
-    else:
-        out(_event_line(event))
+class _Page:
+    """What events are printed on: JSON, a line each, or on a terminal rows that fit, the date once a day."""
+
+    def __init__(self, options: Namespace) -> None:
+        self._json = options.json
+        self._terminal = not options.json and sys.stdout.isatty()
+        self._day = ""
+
+    def print(self, event: Event | None) -> None:
+        """Print an event; None flushes those before it."""
+        if event is None:
+            sys.stdout.flush()
+        elif self._json:
+            json_line(logged_line(event))
+        elif self._terminal:
+            self._on_terminal(event)
+        else:
+            out(_event_line(event, moment(event.at)))
+
+    def _on_terminal(self, event: Event) -> None:
+        from wakeman.faces.cli.folding import cells_of, rows_within
+
+        day, _, hour = moment(event.at).partition(" ")
+        if day != self._day:
+            self._day = day
+            raw(day)
+        for row in rows_within(_event_line(event, hour), cells_of(sys.stdout), SEQ_CHARS + 2):
+            raw(row)
 
 
 def _repair(options: Namespace, names: list[str]) -> int:
@@ -101,11 +126,11 @@ def _cut(data: LogRepaired) -> None:
     out(f"{data.deployment}: {cut if data.repaired else 'nothing to repair'}")
 
 
-def _event_line(event: Event) -> str:
+def _event_line(event: Event, at: str) -> str:
     moved = f"{event.source} -> {event.to}" if event.to else ""
     what = (event.worker or "", moved, kind(event.data), summary(event.data))
     text = "  ".join(printable(part) for part in what if part)
-    return f"{event.seq:>5}  {moment(event.at)}  {printable(event.by):12}  {text}"
+    return f"{event.seq:>{SEQ_CHARS}}  {at}  {printable(event.by):12}  {text}"
 
 
 VERBS: dict[str, Verb] = {"log": ("wakeman log condense-docs -f --type decided", _log_options, log)}

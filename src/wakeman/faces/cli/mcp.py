@@ -58,7 +58,7 @@ def serve_tools(options: Namespace) -> int:
 def _by_http(options: Namespace, offer: Offer) -> int:
     from wakeman.api.answer import Answer
     from wakeman.api.serve import ServedPages
-    from wakeman.faces.cli.show import out, show
+    from wakeman.faces.cli.show import raw, show
     from wakeman.faces.mcp.server import web
     from wakeman.faces.serve.listening import bind, kept_token, serve_until_interrupted
 
@@ -67,7 +67,7 @@ def _by_http(options: Namespace, offer: Offer) -> int:
     port = listening.getsockname()[1]
     url = f"http://127.0.0.1:{port}{HTTP_PATH}?token={token}"
     notes = ("Ctrl-C ends the tools only; deployments go on by themselves",)
-    show(options, Answer(ServedPages(url=url, acts=not offer.reads), notes=notes), lambda data: out(data.url))
+    show(options, Answer(ServedPages(url=url, acts=not offer.reads), notes=notes), lambda data: raw(data.url))
     sys.stdout.flush()
     return serve_until_interrupted(web(offer, token, port), listening)
 

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
-from argparse import Action, ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from argparse import (
+    Action,
+    ArgumentError,
+    ArgumentParser,
+    ArgumentTypeError,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from wakeman.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
     from wakeman.api.names import Chosen
 
+HELP_CHARS_MAX = 100
+"""Characters of a row of help, also where there is no terminal: the reference page must not depend on one."""
 Among = Literal["open", "closed", "any", "last"]
 """Which deployments a verb is for."""
 
@@ -38,18 +50,37 @@ class Arguments(ArgumentParser):
         self.epilog = advice(self.prog.rpartition(" ")[2], self.epilog or "")
         return super().format_help()
 
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help; on a terminal in rows that fit."""
+        from wakeman.faces.cli.folding import cells_of
+        from wakeman.faces.cli.help import fitting
+
+        if file is None and (cells := cells_of(sys.stdout)) is not None:
+            width = min(cells, HELP_CHARS_MAX)
+            self.formatter_class = lambda prog: HelpFormatter(prog, max_help_position=28, width=width)
+            sys.stdout.write(fitting(self.format_help(), cells))
+            return
+        super().print_help(file)
+
     def words_in(self, dest: str, last: str = "") -> None:
         """Have words behind an option belong to the list `dest`, too; the last of all is `last`, if that is named."""
         self._listed, self._last = dest, last
 
     def parse_args(self, args: Sequence[str]) -> Namespace:  # type: ignore[override] # it is called only so
         """Return the options; with `words_in`, words may stand before, between and behind options."""
-        if not self._listed:
-            return super().parse_args(args)
         at = args.index("--") if "--" in args else len(args)
+        for word in args[:at]:  # first of all: what is missing may be what is misspelt
+            if word.startswith("--") and " " not in word and word.partition("=")[0] not in self._option_string_actions:
+                self._refuse(word)
+        if not self._listed:
+            made, behind = self.parse_known_args(args)
+            if behind:
+                self._refuse(behind[0])
+            return made
         made, behind = self.parse_known_args(args[:at])
-        if unknown := [word for word in behind if re.fullmatch(r"-[^\s\d].*", word) and " " not in word]:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        for word in behind:
+            if re.fullmatch(r"-[^\s\d].*", word) and " " not in word:
+                self._refuse(word)
         words = [*getattr(made, self._listed), *behind, *args[at + 1 :]]
         if self._last and not words:
             self.error(f"the following arguments are required: {self._last.upper()}")
@@ -57,6 +88,22 @@ class Arguments(ArgumentParser):
             setattr(made, self._last, words.pop())
         setattr(made, self._listed, words)
         return made
+
+    def _refuse(self, word: str) -> NoReturn:
+        """Refuse a word that is no option and is not wanted, with the option that is spelled most alike."""
+        from wakeman.core.plan.template import closest
+        from wakeman.core.text import sanitise
+
+        given = word.partition("=")[0]
+        known = {option.lstrip("-"): option for option in self._option_string_actions}
+        near = closest(given.lstrip("-"), known) if given.startswith("-") else ""
+        what = "unknown option" if given.startswith("-") else "found one word too many:"
+        self.error(f"{what} {sanitise(given, 40)!r}" + (f"; did you mean {known[near]!r}?" if near else ""))
+
+    def _check_value(self, action: Action, value: object) -> None:
+        """Refuse a value that is not among the choices, alike on every Python."""
+        if action.choices is not None and value not in action.choices:
+            raise ArgumentError(action, _not_among(action.choices, str(value)))
 
     def error(self, message: str) -> NoReturn:
         """Refuse the arguments. Raises: UsageError."""
@@ -230,13 +277,21 @@ def take_environment(parser: ArgumentParser, verb: str, environ: Mapping[str, st
             group.required = False
 
 
+def _not_among(choices: Iterable[str], text: str) -> str:
+    from wakeman.core.plan.template import nearest
+    from wakeman.core.text import sanitise
+
+    known = [*choices]
+    return f"found {sanitise(text, 40)!r}; expected one of {', '.join(known)}{nearest(text, known)}"
+
+
 def _default(action: Action, name: str, text: str) -> object:
     if action.nargs == 0:
         if text.lower() not in _SWITCHES:
-            raise UsageError(f"{name}: found {text[:40]!r}; expected one of {', '.join(_SWITCHES)}")
+            raise UsageError(f"{name}: {_not_among(_SWITCHES, text)}")
         return _SWITCHES[text.lower()]
     if action.choices is not None and text not in action.choices:
-        raise UsageError(f"{name}: found {text[:40]!r}; expected one of {', '.join(action.choices)}")
+        raise UsageError(f"{name}: {_not_among(action.choices, text)}")
     if action.nargs == "+" or isinstance(action.default, list):
         import shlex
 

@@ -213,6 +213,11 @@ class Paper:
             console.print(text, soft_wrap=True)
 
 
+def cells_in(text: str) -> int:
+    """Return how many cells a text has."""
+    return cell_len(text)
+
+
 def paper(stream: TextIO, environ: Mapping[str, str] = os.environ, *, state: str | None = None) -> Paper:
     """Return what a stream takes, as it is now."""
     term, tty = environ.get("TERM", ""), stream.isatty()

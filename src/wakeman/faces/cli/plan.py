@@ -31,7 +31,7 @@ from wakeman.faces.cli.deeds import did
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.planned import print_planned
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import done, next_check, out, print_note, printable, show, table
+from wakeman.faces.cli.show import done, next_check, out, print_note, printable, raw, show, table
 from wakeman.ports import World
 
 STARTER = Path(__file__).with_name("starter.toml")
@@ -171,7 +171,7 @@ def init(options: Namespace) -> int:
             raise StorageError(f"{file}: {fault.strerror}") from fault
 
     def text(_: object) -> None:
-        out(str(file))
+        raw(str(file))
         print_note("edit it, then look at what it would start")
 
     return show(options, answer, text, answer.next)
@@ -181,7 +181,7 @@ def schema(options: Namespace) -> int:
     """Print the JSON Schema of the plan file, of a verb's answer, or of a line of the log."""
     from wakeman.api.schema import shown
 
-    return show(options, shown(options.verb), lambda data: out(json.dumps(data.schema, indent=2)))
+    return show(options, shown(options.verb), lambda data: raw(json.dumps(data.schema, indent=2)))
 
 
 # --- plan -----------------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def plan(options: Namespace) -> int:
     if options.prompt is None:
         return show(options, answer, lambda data: print_planned(data, options), answer.next)
     prompt = api.find_prompt(answer.data, options.prompt)
-    return show(options, Answer(answer.data), lambda _: out(harmless(prompt)))
+    return show(options, Answer(answer.data), lambda _: raw(harmless(prompt)))
 
 
 # --- up, run, amend -------------------------------------------------------------------------------------------

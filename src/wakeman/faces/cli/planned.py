@@ -13,7 +13,7 @@ from wakeman.core.log.facts.fact import count
 from wakeman.core.text import time_span
 from wakeman.faces.cli.faults import fault_lines
 from wakeman.faces.cli.paper import NEEDED, WAITS, Paper, paper
-from wakeman.faces.cli.show import out, printable
+from wakeman.faces.cli.show import out, printable, raw
 
 WORKERS_SHOWN_MAX = 3
 """Workers that are shown without --all."""
@@ -202,6 +202,6 @@ def _print_prompt(data: PlannedDeployment, file: str, edge: str) -> None:
         return
     out(f"\nprompt of {first.name}, {count(len(rows), 'line')}")
     for row in rows[:PROMPT_ROWS_SHOWN]:
-        out(f"{edge} {row}".rstrip())
+        raw(f"{edge} {row}".rstrip())
     if len(rows) > PROMPT_ROWS_SHOWN:
         out(f"{edge} {len(rows) - PROMPT_ROWS_SHOWN} more:  wakeman plan {quote(file)} --prompt {first.name}")

@@ -17,7 +17,7 @@ from wakeman.core.errors import UsageError
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import out, show
+from wakeman.faces.cli.show import raw, show
 
 REPORT_MARK = b'<meta name="generator" content="wakeman report">'
 """What a page of this verb has near its beginning: it may be replaced by another."""
@@ -52,7 +52,7 @@ def print_report(options: Namespace) -> int:
         sys.stdout.write(text)
     else:
         Disk().write(os.path.abspath(place), text.encode("utf-8", "replace"))
-        out(os.path.abspath(place))
+        raw(os.path.abspath(place))
     return answer.code
 
 

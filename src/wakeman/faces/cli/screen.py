@@ -16,7 +16,7 @@ from wakeman.core.errors import UsageError
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.options import Arguments, Verb
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import json_line, out, show
+from wakeman.faces.cli.show import json_line, out, raw, show
 
 
 def _capture_options(parser: Arguments) -> None:
@@ -54,28 +54,28 @@ def capture(options: Namespace) -> int:
     """Print the end of a worker's screen; without a session, the end of its output."""
     world, chosen = reach(options), given.workers_chosen(options)
     if chosen.single:
-        return show(options, screen.capture(world, options.worker[0], options.lines), lambda data: out(data.text))
+        return show(options, screen.capture(world, options.worker[0], options.lines), lambda data: raw(data.text))
     return show(options, screen.capture_all(world, chosen, options.lines), _print_screens)
 
 
 def _print_screens(data: screen.CapturedAll) -> None:
     for at, each in enumerate(data.screens):
         out(f"{chr(10) * bool(at)}== {each.deployment}/{each.worker} ==")
-        out(each.text)
+        raw(each.text)
 
 
 def tail(options: Namespace) -> int:
     """Print the end of what a worker prints; with `--follow`, what it prints from now on."""
     world = reach(options)
     if not options.follow:
-        return show(options, screen.capture(world, options.worker, options.lines), lambda data: out(data.text))
+        return show(options, screen.capture(world, options.worker, options.lines), lambda data: raw(data.text))
     for line in follow_worker(world, options.worker, options.lines, time.sleep):
         if line is None:
             sys.stdout.flush()
         elif options.json:
             json_line(to_builtins(line))
         else:
-            out(line.text)
+            raw(line.text)
     return 0
 
 
@@ -85,7 +85,7 @@ def attach(options: Namespace) -> int:
 
     def text(data: screen.Attached) -> None:
         if options.print:
-            out(answer.next[0])
+            raw(answer.next[0])
             return
         if data.how != "switch" and not sys.stdin.isatty():
             raise UsageError("attach: expected a terminal", f"wakeman attach {quote(options.worker)} --print")

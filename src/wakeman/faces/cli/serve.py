@@ -11,7 +11,7 @@ from wakeman.api.serve import ServedPages
 from wakeman.core.errors import UsageError
 from wakeman.faces.cli.options import Verb, port_number
 from wakeman.faces.cli.reach import reach
-from wakeman.faces.cli.show import out, show
+from wakeman.faces.cli.show import raw, show
 from wakeman.ports import World
 
 DEFAULT_PORT = "8577"
@@ -61,7 +61,7 @@ def serve_pages(options: Namespace) -> int:
     shown = options.name[0] if options.name else options.host
     url = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/{f'?token={token}' if token else ''}"
     notes = ("Ctrl-C ends the pages only; deployments go on by themselves",)
-    show(options, Answer(ServedPages(url=url, acts=options.act), notes=notes), lambda data: out(data.url))
+    show(options, Answer(ServedPages(url=url, acts=options.act), notes=notes), lambda data: raw(data.url))
     sys.stdout.flush()
     return serve_until_interrupted(app, listening)
 

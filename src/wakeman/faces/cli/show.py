@@ -8,9 +8,9 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from wakeman.core.errors import WakemanError
+from wakeman.core.errors import UsageError, WakemanError
 from wakeman.core.text import sanitise
 
 if TYPE_CHECKING:
@@ -25,15 +25,20 @@ CELL_CHARS_MAX = 2000
 """Characters of one cell or message from outside at most."""
 
 
-def out(text: str) -> None:
-    """Print a line of data."""
+def raw(text: str) -> None:
+    """Print text as it is: a prompt, a screen, an address, JSON."""
     sys.stdout.write(text + "\n")
 
 
+def out(text: str) -> None:
+    """Print a line of data; on a terminal in rows that fit."""
+    sys.stdout.write("\n".join(_fitting(text, sys.stdout)) + "\n")
+
+
 def print_note(text: str) -> None:
-    """Print a message. Boundary: does nothing if it cannot be printed."""
+    """Print a message, on a terminal in rows that fit. Boundary: does nothing if it cannot be printed."""
     try:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write("\n".join(_fitting(text, sys.stderr)) + "\n")
         sys.stderr.flush()
     except OSError:
         import os
@@ -56,8 +61,40 @@ def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None],
         for note in answer.notes:
             print_note(printable(note))
         if following:
-            print_note("next: " + "; ".join(_reaching(options.state, following)))
+            print_next(_reaching(options.state, following))
     return answer.code
+
+
+def _fitting(text: str, stream: TextIO) -> list[str]:
+    if not stream.isatty():
+        return [text]
+    from wakeman.faces.cli.folding import cells_of, rows_within
+
+    cells = cells_of(stream)
+    return [row for line in text.split("\n") for row in rows_within(line, cells)]
+
+
+def print_next(commands: Sequence[str]) -> None:
+    """Print the commands that may follow: in one line, or a row each where they do not fit in one."""
+    line = "next: " + "; ".join(commands)
+    if len(_fitting(line, sys.stderr)) == 1:
+        print_note(line)
+        return
+    for at, command in enumerate(commands):
+        print_command("      " if at else "next: ", command, sys.stderr)
+
+
+def print_command(label: str, command: str, stream: TextIO) -> None:
+    """Print a command behind a label; on a terminal in rows that a shell joins, if it is too long for one."""
+    text = label + printable(command)
+    if len(_fitting(text, stream)) == 1:
+        stream.write(f"{text}\n")
+        return
+    from wakeman.faces.cli.paper import paper
+
+    on = paper(stream)
+    stream.write(f"{label.rstrip()}\n" if label.strip() else "")
+    on.write(on.command(printable(command), len(label) - len(label.lstrip()) + 2), stream)
 
 
 def done(options: Namespace, answer: Answer[Status]) -> int:
@@ -68,13 +105,14 @@ def done(options: Namespace, answer: Answer[Status]) -> int:
 def print_error(error: WakemanError, words: Sequence[str]) -> int:
     """Print an error in the format that the command line asked for; return the exit code."""
     from wakeman.api.answer import envelope, failure
-    from wakeman.faces.cli import STATE_VERBS
+    from wakeman.faces.cli import STATE_VERBS, VERBS
     from wakeman.faces.cli.faults import fault_lines
     from wakeman.faces.cli.options import wants_json
 
     own = list(words[: words.index("--")] if "--" in words else words)
     quiet = "--quiet" in own
-    answer = failure(error, _directed(error.hint, own))
+    misused = error.code == UsageError.code and own[0] in VERBS and not error.proposals
+    answer = failure(error, _directed(error.hint or (f"wakeman {own[0]} --help" if misused else ""), own))
     if wants_json(own, os.environ):
         json_line(envelope(answer))
     else:
@@ -94,7 +132,7 @@ def json_line(value: object) -> None:
     """Print one JSON object. Escapes: everything but ASCII."""
     import json
 
-    out(json.dumps(value))
+    raw(json.dumps(value))
 
 
 def _envelope(options: Namespace, answer: Answer[Any]) -> None:
@@ -194,10 +232,11 @@ def _directed(hint: str, words: Sequence[str]) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows under a heading, columns as wide as their longest cell."""
+    from wakeman.faces.cli.folding import cells_of, rows_of_table
+
     cells = [list(head)] + [[printable(str(cell)) for cell in row] for row in rows]
-    widths = [max(len(row[at]) for row in cells) for at in range(len(head))]
-    for row in cells:
-        out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for row in rows_of_table(cells, cells_of(sys.stdout)):
+        raw(row)
 
 
 def print_loose(loose: Mapping[str, Sequence[str]]) -> None:

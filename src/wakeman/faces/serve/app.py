@@ -27,6 +27,7 @@ from wakeman.api.names import Chosen
 from wakeman.api.replay import Reader
 from wakeman.api.status import statuses
 from wakeman.core.errors import LogDamagedError, UnknownNameError, UsageError, WakemanError
+from wakeman.core.plan.template import nearest
 from wakeman.core.policy.dialogs import PERMISSION_WORDS
 from wakeman.faces.cli.act import asker_by
 from wakeman.faces.report.page import index_text, live_policy
@@ -81,12 +82,19 @@ class Gated:
 
 
 class PageDeed(NamedTuple):
-    """What a page asks for. `seen` is the fingerprint of the question that it shows."""
+    """What a page asks for. `seen` is the fingerprint of the question that it shows; with `like`, it is for all workers
+    that need the same as this one.
+    """
 
     verb: str
     worker: str
     text: str
     seen: str
+    like: str = ""
+
+    def chosen(self, worker: str) -> Chosen:
+        """Return the workers that are meant."""
+        return Chosen(like=worker) if self.like else Chosen([worker])
 
 
 class PageRow(NamedTuple):
@@ -103,14 +111,17 @@ def _permit_by_page(world: World, _: str, worker: str, asked: PageDeed) -> Answe
     return act.approve(world, worker, wanted, seen=asked.seen, asker=asker_by("serve"))
 
 
+def _send_by_page(world: World, _: str, worker: str, asked: PageDeed) -> Answer[Any]:
+    if asked.like:
+        return act.send_all(world, asked.chosen(worker), asked.text, submit=True, force=False, raw=False)
+    return act.send(world, worker, asked.text, submit=True, force=False, raw=False)
+
+
 PAGE_ROWS: Mapping[str, PageRow] = {
     "accept": PageRow(lambda world, name, *_: act.request(world, name, "accept")),
-    "retry": PageRow(lambda world, _, worker, __: act.retry(world, Chosen([worker]))),
-    "stop": PageRow(lambda world, _, worker, __: act.stop(world, Chosen([worker]), keep=False)),
-    "send": PageRow(
-        lambda world, _, worker, asked: act.send(world, worker, asked.text, submit=True, force=False, raw=False),
-        "text",
-    ),
+    "retry": PageRow(lambda world, _, worker, asked: act.retry(world, asked.chosen(worker))),
+    "stop": PageRow(lambda world, _, worker, asked: act.stop(world, asked.chosen(worker), keep=False)),
+    "send": PageRow(_send_by_page, "text"),
     "approve": PageRow(_permit_by_page, "seen"),
     "answer": PageRow(
         lambda world, _, worker, asked: act.answer(world, worker, asked.text, seen=asked.seen, asker=asker_by("serve")),
@@ -154,8 +165,9 @@ class _Served:
 
     def _known(self, name: str) -> str:
         """Return a deployment's exact name. Raises: UnknownNameError, also for what is a path."""
-        if name not in self._make().logs.names():
-            raise UnknownNameError(f"no deployment {name!r}", "open the first page, /")
+        names = self._make().logs.names()
+        if name not in names:
+            raise UnknownNameError(f"no deployment {name!r}{nearest(name, names)}", "open the first page, /")
         return name
 
     async def changes(self, request: Request) -> Response:

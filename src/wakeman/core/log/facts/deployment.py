@@ -35,10 +35,11 @@ Verb = Literal[
     "check",
     "approve",
     "answer",
+    "lost",
 ]
-"""`approve`, `answer`: what a worker's dialog, or its last words, ask; `stop`, `retry`: of a worker; `waive`, `reject`:
-of units; `accept`: take the held row; `pause`, `unpause`; `amend`: the plan was changed; `down`: end the deployment;
-`send`: text for a worker; `check`: observe now."""
+"""`approve`, `answer`: what a worker's dialog, or its last words, ask; `lost`: take a host, and its workers, for lost;
+`stop`, `retry`: of a worker; `waive`, `reject`: of units; `accept`: take the held row; `pause`, `unpause`; `amend`: the
+plan was changed; `down`: end the deployment; `send`: text for a worker; `check`: observe now."""
 
 
 class Planned(Fact, frozen=True):
@@ -62,7 +63,8 @@ class Planned(Fact, frozen=True):
     only if it changed since the first launch for its unit; 5: a screen is kept together with the nudge or question that
     follows, and no client that is at work is nudged; 6: a person is asked once about a trouble; 7: the screens
     that one check keeps are kept at once, before anything else is done, and in an outage no other worker tries the
-    service beside one whose retry a person requested."""
+    service beside one whose retry a person requested; 8: it is told at once that a session which somebody else has
+    started left units undone."""
     profiles: tuple[RecordedProfile, ...] = ()
     """The profiles that workers and reviewers get; empty in older logs."""
     agreed: tuple[str, ...] = ()

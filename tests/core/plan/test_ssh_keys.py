@@ -1,0 +1,58 @@
+"""The keys of `[ssh]`: which are taken, and which are refused with what to write instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from wakeman.core.errors import PlanError
+from wakeman.core.model import Plan, SshSpec
+from wakeman.core.plan.parser import read_plan
+
+PLAN = """\
+name = "night"
+[units]
+items = ["a"]
+output = "out/{{ unit }}"
+[workers]
+executor = "EXECUTOR"
+command = ["true"]
+"""
+HOSTS = "[ssh]\nhosts = { alpha = 4, 'me@beta.example' = 8 }\n"
+
+
+def parsed(rest: str = HOSTS, executor: str = "ssh", *, workers: str = "") -> Plan:
+    return read_plan(PLAN.replace("EXECUTOR", executor) + workers + rest, "wakeman.toml")
+
+
+def test_hosts_are_names_with_slots() -> None:
+    assert SshSpec(hosts={"alpha": 4, "me@beta.example": 8}) == parsed().ssh
+
+
+@pytest.mark.parametrize("most", [1, 12])
+def test_as_many_run_at_a_time_as_there_are_slots_or_fewer(most: int) -> None:
+    assert most == parsed(workers=f"at_once = {most}\n").workers.at_once
+
+
+@pytest.mark.parametrize(
+    ("rest", "executor", "workers", "says"),
+    [
+        ("", "ssh", "", "ssh.hosts: found none; expected the hosts and their slots"),
+        ("[ssh]\nhosts = { alpha = 0 }", "ssh", "", "ssh.hosts.alpha: "),
+        ("[ssh]\nhosts = { '-oProxyCommand=x' = 1 }", "ssh", "", "found '-oProxyCommand=x'; expected a host's name"),
+        ("[ssh]\nhosts = { 'a b' = 1 }", "ssh", "", "found 'a b'; expected a host's name"),
+        (HOSTS, "tmux", "", "ssh: found without workers.executor = 'ssh'; expected only beside it"),
+        (HOSTS, "slurm", "", "ssh: found without workers.executor = 'ssh'; expected only beside it"),
+        (HOSTS + "[slurm]\ncpus = 2", "ssh", "", "slurm: found without workers.executor = 'slurm'"),
+        (HOSTS, "ssh", "at_once = 13\n", "workers.at_once: found 13; expected at most 12, the slots in ssh.hosts"),
+        (HOSTS + '[limits]\nmemory = "1G"', "ssh", "", "limits.memory: found beside workers.executor = 'ssh'"),
+    ],
+)
+def test_what_is_refused_is_said_with_what_to_write(rest: str, executor: str, workers: str, says: str) -> None:
+    with pytest.raises(PlanError) as refused:
+        parsed(rest, executor, workers=workers)
+
+    assert says in str(refused.value)
+
+
+def test_a_back_end_of_another_package_may_read_the_table() -> None:
+    assert {"alpha": 4, "me@beta.example": 8} == parsed(executor="mine").ssh.hosts
