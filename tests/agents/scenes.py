@@ -127,7 +127,7 @@ def play(scene: Scene, agents: Agents) -> Seen:
     if scene.mends:
         scene.mends(agents)
     if scene.outcome:
-        until(agents.closed, PATIENCE)
+        until(agents.closed, PATIENCE + scene.after)  # a client that is slow to begin has a long `after`
     words = _words(agents, scene)
     others = [one for one in agents.models.asked if one.by in ("", "?")]
     return Seen(
