@@ -1,6 +1,6 @@
 # Each target sets itself up by scripts/setup.sh. PYTHON names the interpreter of a new .venv.
 .POSIX:
-.PHONY: mutants help setup setup-bench setup-demo demo test test-fast test-wheel test-newest test-agents record-clients check lock lint types \
+.PHONY: mutants help setup setup-bench setup-demo demo demo-slurm demo-ssh test test-fast test-wheel test-newest test-agents record-clients check lock lint types \
   imports docs site bench torture clean
 
 IN = .venv/bin
@@ -19,6 +19,12 @@ setup-demo: ## install what the demo needs
 
 demo: setup-demo ## run the example: outline 54 modules with 7 workers and a cleanup worker, and print a summary
 	@scripts/demo.sh
+
+demo-slurm: setup ## run the example on a Slurm cluster of three nodes, which this machine stands in for
+	@$(IN)/python -m tests.demo_elsewhere slurm
+
+demo-ssh: setup ## run the example on three hosts called by ssh, which this machine stands in for
+	@$(IN)/python -m tests.demo_elsewhere ssh
 
 test: setup ## run every test, and require full branch coverage of core, protocol and audit
 	$(IN)/python -m pytest -n auto --dist worksteal --cov --cov-report=

@@ -43,7 +43,8 @@ while data := os.read(0, 4096).decode(errors="replace"):
     draw()
     if now == "over" and script["makes"]:
         os.makedirs(os.path.dirname(script["makes"]) or ".", exist_ok=True)
-        open(script["makes"], "w").close()
+        with open(script["makes"], "w") as file:
+            file.write("made\n")
         sys.exit()
 """
 

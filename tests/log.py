@@ -7,6 +7,7 @@ import copy
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from msgspec import Struct
 
 from wakeman.core.log import events as e
@@ -19,6 +20,8 @@ UNITS = (Unit(name="a", outputs=("a.out",)), Unit(name="b", outputs=("b.out",)))
 
 
 PLAN = Plan(name="night", units=UnitsSpec(items=("x",)))
+COUNTED = {"in_question", "pending", "undone", "scattered", "number", "unbegun"}
+"""Fields that are counted of all workers while facts are applied."""
 GONE = "gone"
 """Stands for what a fact took away."""
 
@@ -84,9 +87,16 @@ class Log:
 
 
 def changes(before: Deployment, after: Deployment) -> dict[str, object]:
-    """Return what differs between two states, by its place, but for the head of the log."""
+    """Return what differs between two states, by its place, but for the head of the log, and for what is counted of all
+    workers: `core/log/test_standing.py` compares that."""
     found = _differing(before, after, "")
-    return {place: value for place, value in found.items() if place not in ("seq", "at", "hash")}
+    return {
+        place: msgspec.structs.replace(value, number=0, undone=0, unbegun=False)
+        if isinstance(value, WorkerState)
+        else value
+        for place, value in found.items()
+        if place not in ("seq", "at", "hash") and not COUNTED.intersection(place.split("."))
+    }
 
 
 def _differing(before: object, after: object, place: str) -> dict[str, object]:

@@ -40,6 +40,9 @@ READ = {
     "0.171.0/codex-waiting-permission": ("permission", ("once", "always", "deny"), 0, True),
     "0.171.0/codex-waiting-trust": ("dialog", ("always", ""), 0, True),
     "gemini-waiting-permission": ("permission", ("once", "always", "", "deny"), 0, True),
+    "opencode-waiting-permission": ("permission", ("once", "always", "deny"), -1, False),
+    "opencode-waiting-edit": ("permission", ("once", "always", "deny"), -1, False),
+    "opencode-waiting-always": ("permission", ("always", ""), -1, False),
 }
 QUESTION = recorded("2.1.332/claude-waiting-question.80x24")
 
@@ -123,6 +126,47 @@ def test_a_long_question_keeps_its_beginning_and_its_end() -> None:
     assert 300 > len(text) > 280
 
 
+LABELS = ("Allow once", "Allow always", "Reject", "Confirm", "Cancel")
+
+
+def coloured(screen: str, label: str) -> str:
+    """Return a recorded screen of OpenCode with a choice on another background, as the client draws it."""
+    rows = screen.splitlines()
+    at = max(n for n, row in enumerate(rows) if any(f" {each} " in row for each in LABELS))
+    panel = rows[at].replace("┃", "┃\x1b[48;5;234m", 1)
+    rows[at] = panel.replace(f" {label} ", f"\x1b[48;5;215m {label} \x1b[48;5;234m", 1) + "\x1b[0m"
+    return "\n".join(rows)
+
+
+@pytest.mark.parametrize("size", ["80x24", "200x50"])
+@pytest.mark.parametrize(
+    ("base", "label", "marked"), [("edit", "Reject", 2), ("edit", "Allow once", 0), ("always", "Cancel", 1)]
+)
+def test_a_choice_that_only_its_background_marks_is_read_from_a_painted_screen(
+    base: str, label: str, marked: int, size: str
+) -> None:
+    screen = recorded(f"opencode-waiting-{base}.{size}")
+    painted, plain = (dialog("opencode-", one) for one in (coloured(screen, label), screen))
+
+    assert (marked, -1) == (painted.marked, plain.marked)
+    assert painted.dialog == plain.dialog
+
+
+@pytest.mark.parametrize("name", ["opencode-waiting-edit.80x24", "opencode-waiting-always.80x24"])
+def test_the_first_choice_is_marked_when_a_dialog_of_opencode_opens(name: str) -> None:
+    assert 0 == dialog("opencode-", (RECORDED / f"{name}.ansi").read_text()).marked
+
+
+def test_rows_like_those_of_a_dialog_that_a_worker_writes_into_it_change_no_choice() -> None:
+    screen = recorded("opencode-waiting-permission.80x24")
+    quoted = screen.replace("  ┃  $ setsid", "  ┃  △ Always allow\n  ┃   Confirm   Cancel\n  ┃  $ setsid", 1)
+
+    found = dialog("opencode-", quoted)
+
+    assert ("Allow once", "Allow always", "Reject") == tuple(choice.label for choice in found.dialog.choices)
+    assert (False, True) == (found.confirms, "Always allow" in found.dialog.asks)
+
+
 class Case(NamedTuple):
     """A dialog, what is chosen, the keys that must come, and how the client answers to them."""
 
@@ -193,6 +237,43 @@ def test_each_choice_of_a_dialog_is_made_by_its_keys(rig: Rig, case: Case) -> No
 
     assert "" == press(rig, case, shown)
     assert list(case.keys) == keys(rig.place / "bin")
+
+
+BESIDE = [("once", (ENTER,)), ("always", (RIGHT, ENTER, ENTER)), ("deny", (RIGHT, RIGHT, ENTER))]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("permission", "wanted"), BESIDE)
+def test_choices_beside_each_other_are_made_by_moving_the_mark_and_always_is_confirmed(
+    rig: Rig, permission: str, wanted: tuple[str, ...]
+) -> None:
+    asked, again = (recorded(f"opencode-waiting-{name}.80x24") for name in ("edit", "always"))
+    screens = {
+        "first": coloured(asked, "Allow once"),
+        "always": coloured(asked, "Allow always"),
+        "reject": coloured(asked, "Reject"),
+        "again": coloured(again, "Confirm"),
+    }
+    moves = {
+        "first": {RIGHT: "always", ENTER: "over"},
+        "always": {RIGHT: "reject", ENTER: "again"},
+        "reject": {ENTER: "over"},
+        "again": {ENTER: "over"},
+    }
+    start(rig, stand_in(rig.place / "bin", screens, moves))
+
+    assert "" == press(rig, Case("opencode-waiting-edit.80x24", permission, (), {}), dialog("opencode-", asked))
+    assert list(wanted) == keys(rig.place / "bin")
+
+
+@pytest.mark.real
+def test_where_no_choice_shows_as_marked_nothing_is_pressed(rig: Rig) -> None:
+    screen = recorded("opencode-waiting-edit.80x24")
+    start(rig, stand_in(rig.place / "bin", {"first": screen}, {}))
+
+    said = press(rig, Case("opencode-waiting-edit.80x24", "once", (), {}), dialog("opencode-", screen))
+
+    assert ("which choice is marked does not show: nothing was pressed", []) == (said, keys(rig.place / "bin"))
 
 
 @pytest.mark.real

@@ -178,9 +178,9 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         subprocess.run([*self.tmux, "kill-server"], capture_output=True)
 
-    def capture(self) -> str:
-        """Return the screen, without spaces at the ends of its lines."""
-        argv = [*self.tmux, "capture-pane", "-p", "-t", "0:"]
+    def capture(self, *, colours: bool = False) -> str:
+        """Return the screen, without spaces at the ends of its lines; with `colours` in their sequences."""
+        argv = [*self.tmux, "capture-pane", "-p", *(["-e"] if colours else []), "-t", "0:"]
         shown = subprocess.run(argv, capture_output=True, text=True).stdout
         return "\n".join(line.rstrip(" ") for line in shown.splitlines()).rstrip("\n") + "\n"
 

@@ -35,6 +35,8 @@ def jobs() -> Iterator[tuple[str, str, Callable[[], Any]]]:
     for name in screens.SHOWS:
         for size in screens.SIZES:
             yield "screens", f"{name}.{size[0]}x{size[1]}.txt", partial(screens.record, name, size)
+    for name in screens.COLOURED:
+        yield "screens", f"{name}.80x24.ansi", partial(screens.record, name, screens.SIZES[0], colours=True)
     for name, session in sessions.SESSIONS.items():
         if release(session.since) <= release(installed(name.partition("-")[0])):
             yield "sessions", f"{name}.json", partial(sessions.record, name)
@@ -60,7 +62,7 @@ def tell(kind: str, file: str, made: Callable[[], Any]) -> str:
         (place / file).write_text(text)
     against = f" against {_version_in(was, client)}" if was is not None else ""
     head = f"{kind} {file}{against}: {'no change' if not found else f'{len(found)} changes'}"
-    reading = _reading(client, file, new, version) if kind == "screens" else []
+    reading = _reading(client, file, new, version) if kind == "screens" and file.endswith(".txt") else []
     return "\n    ".join([head, *reading, *found])
 
 
@@ -71,7 +73,7 @@ def installed(client: str) -> str:
 
 
 def _read(path: Path) -> Any:
-    return path.read_text() if path.suffix == ".txt" else json.loads(path.read_text())
+    return json.loads(path.read_text()) if path.suffix == ".json" else path.read_text()
 
 
 def _fields(run: Any) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from tests.agents.models import serving
 from tests.agents.recorded import normalised
 
 SIZES = ((80, 24), (200, 50))
-PATIENCE = 60.0
-"""Seconds that a screen may take to show what is waited for."""
+PATIENCE = 240.0
+"""Seconds that a screen may take to show what is waited for: OpenCode begins slowly on a machine that has others."""
 
 
 class Show(NamedTuple):
@@ -35,6 +35,7 @@ ONCE = {"CLAUDE_CODE_MAX_RETRIES": "1"}
 SAFE = ("--sandbox", "read-only", "--ask-for-approval", "on-request")
 YOLO = ("--dangerously-bypass-approvals-and-sandbox",)
 TYPED = ("half typed",)
+PERMISSION = r"Permission required"
 DONE = r"for \d+s(?: · done [^\n]*)?\n"
 SHOWS: dict[str, Show] = {
     "claude-idle": Show("work", DONE, MINE),
@@ -78,15 +79,21 @@ SHOWS: dict[str, Show] = {
     "opencode-idle": Show("work", r"▣ .* · \d", ("--auto",)),
     "opencode-idle-quoting": Show("quotes", r"▣ .* · \d", ("--auto",)),
     "opencode-busy-hang": Show("hang", r"esc +interrupt", ("--auto",)),
-    "opencode-waiting-permission": Show("orphans", r"ermission", (), {"OPENCODE_PERMISSION": '{"bash":"ask"}'}),
+    "opencode-waiting-permission": Show("orphans", PERMISSION, (), {"OPENCODE_PERMISSION": '{"bash":"ask"}'}),
+    "opencode-waiting-edit": Show("work", PERMISSION, (), {"OPENCODE_PERMISSION": '{"edit":"ask"}'}),
+    "opencode-waiting-always": Show(
+        "work", PERMISSION, (), {"OPENCODE_PERMISSION": '{"edit":"ask"}'}, keys=("Right", "Enter")
+    ),
     **{f"opencode-idle-{play}": Show(play, r"▣ .* · \d", ("--auto",)) for play in ("wonders", "claims", "declines")},
     "opencode-idle-typed": Show("work", r"▣ .* · \d", ("--auto",), keys=TYPED),
     "opencode-error-401": Show("refuse", r"x-api-key|rror", ("--auto",)),
 }
 """Each begins with its client, then what it shows."""
+COLOURED = ("opencode-waiting-edit", "opencode-waiting-always")
+"""Those recorded with their colours besides: these alone tell which choice is marked."""
 
 
-def record(name: str, size: tuple[int, int]) -> str:
+def record(name: str, size: tuple[int, int], *, colours: bool = False) -> str:
     """Record one screen in one size. Raises: LookupError if what it is to show did not come."""
     show, client = SHOWS[name], name.partition("-")[0]
     with scratch() as place, serving() as models:
@@ -109,7 +116,7 @@ def record(name: str, size: tuple[int, int]) -> str:
             came = terminal.awaited(show.wait, PATIENCE)
             time.sleep(1)
             terminal.type(*show.keys)
-            screen = terminal.capture()
+            screen = terminal.capture(colours=colours)
     if not came:
         raise LookupError(f"{show.wait!r} never came:\n{screen}")
     return normalised({"screen": screen})["screen"]

@@ -224,7 +224,7 @@ def test_claude_runs_a_whole_night_sleeps_answers_a_question_when_it_is_told_of_
             while_it_works = len(models.asked) - before
             subprocess.run(worker, check=True, env={"PATH": os.environ["PATH"]})
             until(lambda: "asks a question" in wakeman("check", "night") + wakeman("status", "night"), 60)
-            over = terminal.awaited("The night is over", 60)
+            over = terminal.awaited("The night is over", 150)
             assert over, terminal.capture()
             log = wakeman("log", "night", "--type", "requested", "--json")
         pressed = keys(place / "bin")

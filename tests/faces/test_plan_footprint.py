@@ -282,7 +282,7 @@ def test_without_by_and_at_once_the_machine_sets_how_many_run(place: Place) -> N
 
     assert said["at_once_by_default"]
     assert 8 <= said["at_once"] < 2000
-    assert f"{said['at_once']} at once (what this machine carries; workers.at_once sets it)" in place("plan", file).out
+    assert f"{said['at_once']} at once (what its place carries; workers.at_once sets it)" in place("plan", file).out
     chosen = place("plan", place.plan(PLAN.replace('"a"', items) + "at_once = 2000"), "--json").json
     assert (2000, False) == (chosen["at_once"], chosen["at_once_by_default"])
 

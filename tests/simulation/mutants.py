@@ -358,8 +358,8 @@ _LEFT = "            _take_up_notices(world, log)\n            d = log.deploymen
 
 
 def somebody_writes_before_the_first_launch() -> object:
-    """The file is there when its worker is launched, and is not its work."""
-    night = Staged(workers=2, plan={"workers": {"at_once": 1}})
+    """The file is there when its worker is launched, and for as long as that takes to write it; it is not its work."""
+    night = Staged(workers=2, plan={"workers": {"at_once": 1}}, w1=Role(seconds=3000))
     night.up()
     assert night.rules.intrude("w1/u0")
     return night.rest()

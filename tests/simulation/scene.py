@@ -212,6 +212,7 @@ class Sessions(MemorySessions):
             p.steps.append((at, lambda: self.asking.add(p.session_id)))
         elif not role.hangs and not role.rests:
             p.steps.append((at, lambda: self._over(p)))
+        self._has_next(p)
         return p
 
     def is_found(self, p: Playing) -> bool:
@@ -308,7 +309,7 @@ class Sessions(MemorySessions):
 
     def next_step(self) -> datetime | None:
         everybody = (*self.playing.values(), *self.orphans)
-        return min((at for p in everybody for at, _ in p.steps), default=None)
+        return min((p.steps[0][0] for p in everybody if p.steps), default=None)
 
     def _hung_up(self, p: Playing) -> None:
         if p not in self.running:
@@ -321,6 +322,7 @@ class Sessions(MemorySessions):
     def _wrapped(self, p: Playing) -> None:
         self.role[p.session_id] = role = self.roles(p.start.session)
         p.steps = [(self.clock.at + timedelta(seconds=role.delay), lambda: self._claimed(p))]
+        self._has_next(p)
 
     def _act_of(self, p: Playing) -> Role:
         return self.role[p.session_id]

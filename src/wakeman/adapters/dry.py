@@ -234,6 +234,9 @@ class DryFiles:
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         return self._files.marks(paths)
 
+    def touched(self) -> frozenset[str] | None:
+        return self._files.touched()
+
     def entries(self, paths: Iterable[str]) -> dict[str, PathEntry]:
         return self._files.entries(paths)
 

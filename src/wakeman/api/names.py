@@ -11,7 +11,6 @@ from msgspec import Struct
 from wakeman.core.errors import UnknownNameError, UsageError
 from wakeman.core.log.events import stamp
 from wakeman.core.model import Deployment, WorkerState
-from wakeman.core.plan.template import nearest
 from wakeman.core.policy import review
 from wakeman.core.policy.deployment_rows import undone
 from wakeman.engine.runs import latest, readable
@@ -168,7 +167,7 @@ def _done_of(d: Deployment | None) -> str:
 
 
 def sole(world: World, given: str | None, units: Iterable[str] = ()) -> str:
-    """Return the deployment named, otherwise the open one that has these units, or that is the only one.
+    """Return the deployment named, otherwise the open one that has these units.
 
     Raises: UnknownNameError when there is none; UsageError when there are several.
     """
@@ -176,14 +175,19 @@ def sole(world: World, given: str | None, units: Iterable[str] = ()) -> str:
         return named(world, given)
     alive = {name: d for name, d in readable(world).items() if d.outcome == "open"}
     fit = [name for name, d in alive.items() if all(unit in d.units for unit in units)]
-    if len(fit) == 1 or len(alive) == 1:
-        return (fit or [*alive])[0]
+    if len(fit) == 1:
+        return fit[0]
     if fit:
         raise UsageError(f"several deployments fit: {', '.join(fit)}", f"--deployment {fit[0]}")
+    from wakeman.core.plan.template import nearest
+
     known = {unit for d in alive.values() for unit in d.units}
     strange = next((unit for unit in units if unit not in known), "")
-    what = f" with {', '.join(map(repr, units))}" if units else ""
     near = nearest(strange, known) if strange else ""
+    if len(alive) == 1:
+        [name] = alive
+        raise UnknownNameError(f"no unit {strange!r} in {name}{near}", f"wakeman status {name}")
+    what = f" with {', '.join(map(repr, units))}" if units else ""
     raise UnknownNameError(f"no open deployment{what} in {world.state}{near}", "wakeman status")
 
 

@@ -116,7 +116,7 @@ class PlannedDeployment(Value, frozen=True, kw_only=True):
     existing: Annotated[tuple[str, ...], Meta(description="Outputs that exist already.")]
     every: Annotated[float, Meta(description="Seconds between two alarms.")]
     at_once: Annotated[int | None, Meta(description="Workers that run at the same time at most; null for all.")]
-    at_once_by_default: Annotated[bool, Meta(description="`at_once` is what this machine carries; the plan has none.")]
+    at_once_by_default: Annotated[bool, Meta(description="`at_once` is what its place carries; the plan has none.")]
     stagger: Annotated[float, Meta(description="Seconds between two launches.")]
     profiles: Annotated[Mapping[str, str], Meta(description="Profiles that are used, and where each comes from.")]
     auto_approve: Annotated[Literal[False, "edits", "all"], Meta(description="What agents may do without asking.")]

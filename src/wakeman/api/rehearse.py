@@ -14,11 +14,11 @@ from wakeman.api.needs import Time
 from wakeman.api.status import UnitCounts, WorkerStatus, describe
 from wakeman.core.errors import UsageError
 from wakeman.core.log.events import Event, kind, stamp
-from wakeman.core.log.state import apply
 from wakeman.core.log.summary import summary
-from wakeman.core.model import Deployment, Outcome, Plan, Repository, Share
+from wakeman.core.model import Outcome, Plan, Repository, Share
 from wakeman.core.plan.template import nearest
 from wakeman.engine.check import check
+from wakeman.engine.observe.recall import Recall
 from wakeman.engine.start import deploy
 from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.ports import World
@@ -102,7 +102,8 @@ def rehearse(
     world = stage.world("up:0")
     host = world.host(plan, root, posixpath.join(world.state, plan.name))
     name = deploy.up(world, msgspec.structs.replace(prepared, host=host, faults=())).name
-    stage.run(lambda world, head: check(world, name, head), _closing(world, name))
+    recall = Recall()
+    stage.run(lambda world, head: check(world, name, head, recall), lambda: world.logs.read(name).outcome != "open")
     status = describe(stage.world(), world.logs.read(name), None)
     events = [event for event in world.logs.events(name) if every or kind(event.data) not in UNTOLD]
     data = Rehearsed(
@@ -118,15 +119,3 @@ def rehearse(
         ),
     )
     return Rehearsal(Answer(data, (f"wakeman up {file}",)), events)
-
-
-def _closing(world: World, name: str) -> Callable[[], bool]:
-    """Return what tells whether a deployment is closed. Cost: asked at each step, it applies only what is new."""
-    d = Deployment()
-
-    def closed() -> bool:
-        for event in world.logs.events(name, d.seq):
-            apply(d, event)
-        return d.outcome != "open"
-
-    return closed

@@ -23,6 +23,7 @@ from wakeman.engine.protocol.check import ObservationRead, ReportsRead, Senses
 from wakeman.engine.protocol.steps import Unrecorded, drive
 
 if TYPE_CHECKING:
+    from wakeman.engine.observe.recall import Recall
     from wakeman.ports import World, Writer
 
 OBSERVATIONS_MAX = 50
@@ -37,14 +38,15 @@ LOCK_WAIT_S: dict[str, float] = {"exit": 0.2, "hook": 0.2, "watch": 0.2}
 another, which observes again anyway; it only waits for a process that writes a line."""
 
 
-def check(world: World, name: str, head: str = "") -> Deployment:
+def check(world: World, name: str, head: str = "", recall: Recall | None = None) -> Deployment:
     """Run one check, and another one if that was requested meanwhile.
 
-    Shape: `head` is `seq:hash` from an alarm, a checkpoint that shows whether the log was cut. Effects: all actions of
+    Shape: `head` is `seq:hash` from an alarm, a checkpoint that shows whether the log was cut; `recall` is what the
+    same process knows of its check before. Effects: all actions of
     the decision tables. A closed deployment only delivers overdue notices. Raises: BusyError when another check holds
     the lock: it will observe again.
     """
-    findings = Findings()
+    findings = Findings(recall=recall)
     examined: dict[str, int] = {}
     wait = LOCK_WAIT_S.get(world.by.partition(":")[0], LOCK_WAIT_DEFAULT_S)
     for _ in range(OBSERVATIONS_MAX):

@@ -155,7 +155,9 @@ class ShownDialog(Struct, frozen=True):
 
     Shape: `marked` is the choice that Enter would take, from 0. `numbered`: a number chooses, and with `enter` Enter
     takes it; otherwise the mark is moved. `several` is the key that ends a question with several answers, whose ticks
-    are `ticked`; "" for other questions. `empty`: nothing stands yet in the choice into which a text is typed.
+    are `ticked`; "" for other questions. `empty`: nothing stands yet in the choice into which a text is typed. Choices
+    may stand `beside` each other: the marked one is told by its colour, and -1 in a screen without colours. One that
+    `confirms` asks whether the choice before was meant.
     """
 
     dialog: Dialog
@@ -165,6 +167,8 @@ class ShownDialog(Struct, frozen=True):
     several: str = ""
     empty: bool = True
     ticked: tuple[int, ...] = ()
+    beside: bool = False
+    confirms: bool = False
 
 
 class Pressing(Struct, frozen=True):
@@ -200,7 +204,7 @@ class DialogReader(Protocol):
     """A harness that understands what its client's dialogs ask."""
 
     def dialog(self, screen: str) -> ShownDialog | None:
-        """Return the dialog at a screen's end; None for none, or one that is not understood."""
+        """Return the dialog at the end of a screen, with its colours or without; None for none that is understood."""
 
 
 class Harness(Reader, Protocol):

@@ -42,6 +42,10 @@ class Files(Protocol):
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         """Stat files; what is missing, or no regular file, is left out. Cost: one stat each."""
 
+    def touched(self) -> frozenset[str] | None:
+        """Return the files, by resolved path, that were written or removed since this was asked last; None where the
+        disk cannot tell."""
+
     def entries(self, paths: Iterable[str]) -> dict[str, PathEntry]:
         """Return what has each name; a name that nothing has is left out. Cost: one stat each."""
 

@@ -23,6 +23,7 @@ from wakeman.core.model import (
     WorkersSpec,
     WorkerState,
 )
+from wakeman.core.model.plan import SessionSource
 from wakeman.core.policy.attempts import (
     END_TRIES_MAX,
     HUNG_UP_STATUS,
@@ -188,6 +189,16 @@ def test_the_soonest_is_the_first_of_several() -> None:
 
     assert retry_delay(d, early) == soonest(d)
     assert retry_delay(d, early) < retry_delay(d, late)
+
+
+@pytest.mark.parametrize(("sessions", "owes"), [("start", True), ("watch", False), ("own", False)])
+def test_no_attempt_is_owed_of_a_session_that_somebody_else_began(sessions: SessionSource, owes: bool) -> None:
+    one = worker()
+    d = deployment(one)
+    workers = msgspec.structs.replace(d.plan.workers, sessions=sessions)
+    d.plan = msgspec.structs.replace(d.plan, workers=workers)
+
+    assert owes == owed(d, one)
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -61,6 +61,9 @@ _NO_FILE = (FileNotFoundError, NotADirectoryError, NotRegularError)
 class Disk:
     """Files of this machine. Names that are not UTF-8 are preserved, by surrogate escapes."""
 
+    def touched(self) -> None:
+        """Return None: no disk tells what was touched since somebody asked."""
+
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         """Stat files, through symlinks. Cost: of many in one directory only those that a listing of it has."""
         found: dict[str, FileFingerprint] = {}

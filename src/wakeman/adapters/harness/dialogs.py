@@ -9,6 +9,7 @@ from typing import Literal
 from wakeman.adapters.harness.screens import SCREEN_ROW_CHARS_MAX, SIGN_ROWS_MAX
 from wakeman.adapters.harness.table import Client, DialogTable
 from wakeman.core.model import Choice, Dialog
+from wakeman.core.paint import Row, painted_rows, plain_row
 from wakeman.core.policy.dialogs import CHOICE_CHARS_MAX, cut_in_the_middle, fingerprint
 from wakeman.core.text import sanitise
 from wakeman.ports import ShownDialog
@@ -22,11 +23,17 @@ KEYED = re.compile(r"(?i)^ {0,3}(?:press )?(?:enter|esc) (?:to|continue|back) ?"
 TICK = re.compile(r"^\[[ ✔x]\] ")
 NUMBERS_MAX = 9
 """Choices that one key can take."""
+FOOT_MARGIN_CHARS = 3
+"""Columns of such a dialog behind its keys; in a wide terminal a list of other things stands beyond them."""
+KEY_ROWS_MAX = 4
+"""Rows in which choices that stand beside each other are looked for: in a narrow terminal their keys stand below."""
 
 
 def shown_dialog(client: Client, screen: str) -> ShownDialog | None:
     """Return the dialog that a screen shows at its end; None for none, and for one that is not understood."""
     table = client.dialogs
+    if table is not None and table.beside:
+        return _beside(table, screen)
     rows = [row[:SCREEN_ROW_CHARS_MAX].rstrip() for row in screen.replace("\N{NO-BREAK SPACE}", " ").splitlines()]
     while rows and not rows[-1]:
         rows.pop()
@@ -45,6 +52,52 @@ def shown_dialog(client: Client, screen: str) -> ShownDialog | None:
     return _read_rows(
         table, rows[max(0, begins) :], [(at - max(0, begins), match) for at, match in found], kind, marked[0]
     )
+
+
+def _beside(table: DialogTable, screen: str) -> ShownDialog | None:
+    """Return a dialog whose choices stand beside each other: the last rows of a screen that begin with its edge."""
+    painted = painted_rows(screen.replace("\N{NO-BREAK SPACE}", " "))
+    rows = [plain_row(row)[:SCREEN_ROW_CHARS_MAX] for row in painted]
+    text = [re.sub(table.edge, "", row).strip() for row in rows]
+    end = max((at + 1 for at, row in enumerate(text) if row), default=0)
+    first = max((at + 1 for at in range(end) if not re.match(table.edge, rows[at])), default=0)
+    first = next((at for at in range(first, end) if text[at]), end)
+    found = _row_of_choices(table, text, range(max(first, end - KEY_ROWS_MAX), end))
+    if found is None or not re.match(table.top, text[first]):
+        return None
+    at, labels = found
+    foot = re.search(table.foot, rows[at])
+    width = foot.end() + FOOT_MARGIN_CHARS if foot is not None else SCREEN_ROW_CHARS_MAX
+    asked = [re.sub(table.edge, "", row[:width]).strip() for row in rows[first:at]]
+    choices = tuple(_choice(table, label, "permission", own=False) for label in labels)
+    dialog = Dialog(
+        kind="permission",
+        asks=cut_in_the_middle(" ".join(map(_plain, asked))),
+        choices=choices,
+        seen=fingerprint("\n".join((*asked, *labels))),
+    )
+    confirms = re.match(table.confirms, text[first]) is not None
+    return ShownDialog(dialog, _marked_by_colour(painted[at], labels), numbered=False, beside=True, confirms=confirms)
+
+
+def _row_of_choices(table: DialogTable, text: Sequence[str], among: range) -> tuple[int, tuple[str, ...]] | None:
+    """Return the last row that begins with the labels of a dialog, and these."""
+    for at in reversed(among):
+        for labels in table.beside:
+            if re.match(rf"{' +'.join(map(re.escape, labels))}(?: |$)", text[at]):
+                return at, labels
+    return None
+
+
+def _marked_by_colour(row: Row, labels: Sequence[str]) -> int:
+    """Return which of the labels has another background than the row before them; -1 where not exactly one has."""
+    backs = [run.style.back for run in row for _ in run.text]
+    whole = "".join(run.text for run in row)
+    starts = list[int]()
+    for label in labels:
+        starts.append(whole.index(label, starts[-1] + 1 if starts else 0))
+    marked = [n for n, start in enumerate(starts) if backs[start] != backs[max(0, starts[0] - 2)]]
+    return marked[0] if len(marked) == 1 else -1
 
 
 Found = Sequence[tuple[int, re.Match[str]]]

@@ -8,7 +8,19 @@ from collections.abc import Mapping
 import msgspec
 
 from wakeman.adapters.harness.command_line import topmost_directories
-from wakeman.adapters.harness.table import ANY, OPENING, Client, ClientEvent, Config, Grant, Sign, Spoken, Talk, Tally
+from wakeman.adapters.harness.table import (
+    ANY,
+    OPENING,
+    Client,
+    ClientEvent,
+    Config,
+    DialogTable,
+    Grant,
+    Sign,
+    Spoken,
+    Talk,
+    Tally,
+)
 from wakeman.ports import Task
 
 EDITS = "write files below the directory it starts in and beside its outputs; it may run no command"
@@ -47,12 +59,26 @@ WORDS = rf"(?P<said>(?:^ {{5,9}}[^\s→⠀-⣿][^\n]*\n)+)(?: {{60}}[^\n]*\n|\n)
 """The last paragraph of a turn. Lines of tools begin with a sign of their own."""
 SIGNS = (
     Sign("busy", r"^ *[⬝■]{3,} +(?P<said>[^\n]*\[retrying[^\n]*)", retries=True),
-    Sign("waiting", r"^ {2}┃ +△ +Permission required", "asks for a permission"),
+    Sign("waiting", r"^ {2}┃ +△ +(?:Permission required|Always allow|Reject permission)", "asks for a permission"),
     Sign("waiting", r"^ {2,3}[^\n]*enter (?:confirm|submit) [^\n]*\Z", "asks a question"),
     Sign("busy", r"esc (?:again to )?interrupt", "works", part="foot"),
     Sign("error", rf"^ {{2}}┃\n {{2}}┃ {{2}}(?P<said>[^\s#$┃][^\n]*){CUT}", part="above"),
     Sign("idle", ENDED, "has finished a turn", part="above"),
 )
+
+DIALOGS = DialogTable(
+    top=r"△ +(?:Permission required|Always allow)",
+    foot=r"enter confirm",
+    permission=r"Permission required|Always allow",
+    once=r"^Allow once$",
+    always=r"^(?:Allow always|Confirm)$",
+    deny=r"^Reject$",
+    beside=(("Allow once", "Allow always", "Reject"), ("Confirm", "Cancel")),
+    edge=r"^ {2}┃",
+    confirms=r"△ +Always allow",
+)
+"""Its choices stand beside each other, and only the background shows which one Enter takes. It asks once more whether
+`Allow always` was meant."""
 
 
 def _settle(task: Task) -> tuple[Mapping[str, str], Mapping[str, bytes]]:
@@ -117,6 +143,7 @@ OPENCODE = Client(
     session="sessionID",
     frame=FRAME,
     edge=EDGE,
+    dialogs=DIALOGS,
     prompt_line=r"(?!)",
     left_by_hand=True,
     memory=500 * 1024 * 1024,

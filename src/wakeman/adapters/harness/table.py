@@ -212,6 +212,10 @@ class DialogTable(Struct, frozen=True):
     `question` in that last line, which no worker writes; `once`, `always`, `deny` in the label of the choice that means
     it, `text` in that of one into which a text is typed. `enter`: a number only marks its choice, which Enter then
     takes; `done` is the key that leaves a question with several answers, once they are ticked.
+
+    `beside` are the labels of dialogs that have their choices beside each other, the marked one on another background.
+    Each row of such a dialog begins with `edge`, `top` is its first with text, and `foot` ends the row of the choices.
+    `confirms` is found in that first one where it asks whether the choice before was meant: its first choice says so.
     """
 
     top: str
@@ -225,6 +229,9 @@ class DialogTable(Struct, frozen=True):
     text: str = r"(?!)"
     enter: bool = False
     done: str = "Right"
+    beside: tuple[tuple[str, ...], ...] = ()
+    edge: str = ""
+    confirms: str = r"(?!)"
 
 
 class Client(Struct, frozen=True):

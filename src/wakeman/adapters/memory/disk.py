@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from wakeman.adapters.memory.clock import MemoryClock
+from wakeman.adapters.memory.places import Directories, Held, HeldFiles, Tree
 from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.model import FileFingerprint
 from wakeman.ports import STATE_MARKER, Installed, PathEntry
 
-Held = tuple[bytes, int, int]
 FLUSHED_S = 30.0
 """Seconds after which the system has written by itself what nobody synced."""
 
@@ -29,9 +29,7 @@ class MemoryFiles:
     """
 
     clock: MemoryClock
-    held: dict[str, Held] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
-    made: set[str] = field(default_factory=set)
     pipes: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
     open: set[str] = field(default_factory=set)  # files that are open for writing
@@ -41,6 +39,10 @@ class MemoryFiles:
     device: int = 1
     _inodes: int = 0
 
+    def __post_init__(self) -> None:
+        self._tree = Tree()
+        self.held, self.made = HeldFiles(self._tree), Directories(self._tree)
+
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         found = {}
         for path in paths:
@@ -48,6 +50,12 @@ class MemoryFiles:
             if entry is not None:
                 found[path] = FileFingerprint(path=path, size=len(entry[0]), mtime_ns=entry[1], inode=entry[2])
         return found
+
+    def touched(self) -> frozenset[str] | None:
+        if self.held.touched is None:
+            return None
+        touched, self.held.touched = frozenset(self.held.touched), set()
+        return touched
 
     def entries(self, paths: Iterable[str]) -> dict[str, PathEntry]:
         found = {}
@@ -57,8 +65,7 @@ class MemoryFiles:
             if place in self.links:
                 found[path] = PathEntry("symbolic link", 1, 0, 1)
             elif held is not None:
-                names = sum(other[2] == held[2] for other in self.held.values())
-                found[path] = PathEntry("file", 1, held[2], names)
+                found[path] = PathEntry("file", 1, held[2], self.held.links[held[2]])
             elif place in self.made or place in self.pipes:
                 found[path] = PathEntry("directory" if place in self.made else "named pipe", 1, 0, 1)
         return found
@@ -106,13 +113,10 @@ class MemoryFiles:
         )
 
     def names(self, directory: str) -> list[str]:
-        start = self._real(directory).rstrip("/") + "/"
-        inside = (
-            path.removeprefix(start)
-            for path in (*self.held, *self.links, *self.made, *self.pipes)
-            if path.startswith(start)
-        )
-        return sorted({path.partition("/")[0] for path in inside})
+        place = self._real(directory)
+        start = place.rstrip("/") + "/"
+        inside = (path.removeprefix(start) for path in (*self.links, *self.pipes) if path.startswith(start))
+        return sorted({*self._tree.names(place), *(path.partition("/")[0] for path in inside)})
 
     def is_directory(self, path: str) -> bool:
         return self._real(path) in self.made
@@ -205,9 +209,10 @@ class MemoryFiles:
             raise StorageError(f"{link or directory}: a part of the path is no directory")
         below = f"{place}/"
         gone = {path: entry for path, entry in self.held.items() if path.startswith(below)}
-        self.held = {path: entry for path, entry in self.held.items() if path not in gone}
+        for path in gone:
+            del self.held[path]
         self.links = {path: to for path, to in self.links.items() if not path.startswith(below)}
-        self.made = {path for path in self.made if not f"{path}/".startswith(below)}
+        self.made -= {path for path in self.made if f"{path}/".startswith(below)}
         self.pipes = {path for path in self.pipes if not path.startswith(below)}
         return sum(len(entry[0]) for entry in gone.values())
 

@@ -160,7 +160,7 @@ class MemoryGit:
             return "it holds changes that are not committed"
         for path in there:
             self.files.remove(f"{tree}/{path}")
-        self.files.made = {place for place in self.files.made if not f"{place}/".startswith(f"{tree}/")}
+        self.files.made -= {place for place in self.files.made if f"{place}/".startswith(f"{tree}/")}
         del self.trees[tree]
         return ""
 

@@ -19,41 +19,63 @@ FOLD_BYTES_MAX = 1000
 """Bytes of a snapshot for each event in it, at most: applying those anew takes less than reading a larger one."""
 
 
-@dataclass
 class LogBytes:
     """The bytes of one log. Those after the first `synced` may be lost in a power cut.
 
-    Shape: `known` are the events of the whole writes that `read` holds, the bytes that were read last; `fold` is the
-    deployment with the first `folded` of them applied, as a snapshot has it. What stands as it was is not read again.
+    Shape: the first `whole` of them are `known`: the events of the whole writes that were read last; `fold` is the
+    deployment with the first `folded` of these applied, as a snapshot has it. What stands as it was is not read again,
+    and bytes that are added cost what they are, not what is there before them.
     """
 
-    data: bytes = b""
-    synced: int = 0
-    read: bytes = b""
-    known: list[Event] = field(default_factory=list)
-    fold: bytes = b""
-    folded: int = 0
+    def __init__(self, data: bytes = b"", synced: int = 0) -> None:
+        self._lines, self._data = bytearray(data), data
+        self.synced, self.whole = synced, 0
+        self.known: list[Event] = []
+        self.fold, self.folded = b"", 0
+        self.last: Deployment | None = None  # of the last holder, where there is one process
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    @property
+    def data(self) -> bytes:
+        """Return all bytes. Cost: a copy after each change."""
+        if len(self._data) != len(self._lines):
+            self._data = bytes(self._lines)
+        return self._data
+
+    @data.setter
+    def data(self, data: bytes) -> None:
+        if data[: self.whole] != self._lines[: self.whole]:
+            self.whole, self.known, self.fold, self.folded = 0, [], b"", 0
+        self._lines, self._data = bytearray(data), data
+
+    def add(self, data: bytes) -> None:
+        """Append bytes."""
+        self._lines += data
 
     def events(self) -> list[Event]:
-        """Return the events of all whole writes; `read` ends where they do. Raises: LogDamagedError."""
-        if not self.data.startswith(self.read):
-            self.read, self.known, self.fold, self.folded = b"", [], b"", 0
-        events, count, whole = self.known, len(self.known), len(self.read)
+        """Return the events of all whole writes; `whole` says where they end. Raises: LogDamagedError."""
+        events, count, whole = self.known, len(self.known), self.whole
+        if whole == len(self._lines):
+            return events
         size = whole
         try:
-            for line in self.data[size:].split(b"\n")[:-1]:
+            for line in bytes(self._lines[size:]).split(b"\n")[:-1]:
                 events.append(_event(line, len(events) + 1, events[-1].hash if events else ""))
                 size += len(line) + 1
                 if not events[-1].more:
                     count, whole = len(events), size
         finally:
             del events[count:]
-            self.read = self.data[:whole]
+            self.whole = whole
         return events
 
     def deployment(self) -> Deployment:
         """Return the deployment with all whole writes applied. Raises: LogDamagedError, TransitionError."""
         events = self.events()
+        if self.last is not None and events and self.last.hash == events[-1].hash:
+            return self.last
         d = msgspec.json.decode(self.fold, type=Deployment) if self.fold else Deployment()
         for event in events[self.folded :]:
             apply(d, event)
@@ -90,20 +112,23 @@ class MemoryWriter:
     def catch_up(self) -> None:
         """Apply all lines, cut off a torn one, and make earlier writes durable."""
         self.deployment = self._tape.deployment()
-        self._tape.keep(self.deployment)
-        self._size = len(self._tape.read)
-        torn = self._tape.data[self._size :]
+        if self._logs.alone:
+            self._tape.last = self.deployment
+        else:
+            self._tape.keep(self.deployment)
+        self._size = self._tape.whole
+        torn = len(self._tape) - self._size
         if torn:
             self._logs.cut(self._name, self._size)
         self._logs.sync(self._name)
         if torn:
-            self.append([Draft(Repaired(f"torn-{self._size}.bin", len(torn)))], self._logs.clock.now())
+            self.append([Draft(Repaired(f"torn-{self._size}.bin", torn))], self._logs.clock.now())
 
     def append(self, drafts: Sequence[Draft], at: datetime, *, durable: bool = True) -> list[Event]:
         if not drafts:
             return []
         lines, events = compose(self.deployment, drafts, at, self._by)
-        if len(self._tape.data) != self._size:
+        if len(self._tape) != self._size:
             raise LogDamagedError(f"{self._name}: was changed by a program that does not hold the lock")
         self._logs.write(self._name, lines)
         self._size += len(lines)
@@ -117,13 +142,15 @@ class MemoryLogs:
     """Logs in a dictionary, by deployment.
 
     Shape: `torn` has the bytes that were cut off, by deployment and offset; `asked` are deployments whose holder must
-    check again.
+    check again. With `alone` one process acts at a time, and a deployment that it has read is handed on to the next: a
+    check then costs what is new. Otherwise each reads its own, as processes do.
     """
 
     clock: MemoryClock = field(default_factory=MemoryClock)
     tapes: dict[str, LogBytes] = field(default_factory=dict)
     torn: dict[tuple[str, int], bytes] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
+    alone: bool = False
     _held: set[str] = field(default_factory=set)
 
     def names(self) -> list[str]:
@@ -172,11 +199,11 @@ class MemoryLogs:
 
     def write(self, name: str, data: bytes) -> None:
         """Append bytes to a log, visible to readers at once."""
-        self.tapes[name].data += data
+        self.tapes[name].add(data)
 
     def sync(self, name: str) -> None:
         """Make everything written so far durable."""
-        self.tapes[name].synced = len(self.tapes[name].data)
+        self.tapes[name].synced = len(self.tapes[name])
 
     def cut(self, name: str, size: int) -> None:
         """Keep a copy of a torn tail, and truncate the log before it."""

@@ -30,6 +30,7 @@ def rehearsal(
     """
     content, source = _sizes(plan.verify)
     stage = MemoryWorld(usual=Act(seconds=seconds, content=content))
+    stage.logs.alone, stage.files.held.touched = True, set()
     for share in shares:
         hangs = share.name in hang
         stops = 0 if hangs else early.get(share.name)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from heapq import heappop, heappush, heapreplace
 from typing import Literal
 
 from msgspec.structs import replace as replace_field
@@ -40,7 +41,7 @@ class Act:
     mute: bool = False
 
 
-@dataclass
+@dataclass(eq=False)
 class Playing:
     """One session: its start, and what its actor does next."""
 
@@ -50,7 +51,7 @@ class Playing:
     pid: int
     created: float
     activity: float
-    steps: list[tuple[datetime, Callable[[], None]]] = field(default_factory=list)
+    steps: list[tuple[datetime, Callable[[], None]]] = field(default_factory=list)  # in order
     dead: bool = False
     code: int | None = None
     box: str = ""  # text that was typed and not submitted
@@ -83,6 +84,7 @@ class MemorySessions:
         self.screens: dict[str, str] = {}
         self.heads: dict[str, str] = {}  # stored checkpoints, by id
         self.away: dict[str, dict[str, Playing]] = {}  # sessions of servers that live and cannot be reached, by server
+        self._due: list[tuple[datetime, int, Playing]] = []  # a heap: when an actor acts next, at the earliest
         self._ids = 0  # of this server
         self._pids = 1000
 
@@ -213,13 +215,26 @@ class MemorySessions:
 
     def next_step(self) -> datetime | None:
         """Return the time of an actor's next action."""
-        return min((at for p in self.playing.values() for at, _ in p.steps), default=None)
+        while self._due:
+            at, pid, p = self._due[0]
+            if not p.steps or self.playing.get(p.start.session) is not p:
+                heappop(self._due)
+            elif p.steps[0][0] != at:
+                heapreplace(self._due, (p.steps[0][0], pid, p))
+            else:
+                return at
+        return None
 
     def play(self) -> None:
         """Perform all actions that are due."""
-        for p in list(self.playing.values()):
+        due = []
+        while self._due and self._due[0][0] <= self.clock.at:
+            _, _, p = heappop(self._due)
+            due += [p] if self.playing.get(p.start.session) is p else []
+        for p in sorted(due, key=lambda p: p.pid):
             while p.steps and p.steps[0][0] <= self.clock.at:
                 p.steps.pop(0)[1]()
+            self._has_next(p)
 
     def hide(self) -> None:
         """Have this server answer no more, though it lives."""
@@ -268,6 +283,12 @@ class MemorySessions:
             return
         self.started.append(p.mark)
         p.steps = self._script(p, self._act_of(p))
+        self._has_next(p)
+
+    def _has_next(self, p: Playing) -> None:
+        """Note when an actor acts next. Cost: the logarithm of how many there are."""
+        if p.steps:
+            heappush(self._due, (p.steps[0][0], p.pid, p))
 
     def _act_of(self, p: Playing) -> Act:
         return self.acts(p.start.session)

@@ -13,10 +13,11 @@ import msgspec
 from wakeman.core.errors import TransitionError
 from wakeman.core.log import events as e
 from wakeman.core.log.facts.fact import worker_of
+from wakeman.core.log.facts.standing import ask_about
 from wakeman.core.log.lifecycle import NEXT, step
 from wakeman.core.model import Deployment, State, Trigger, WorkerState
 
-STATE_VERSION = 30
+STATE_VERSION = 31
 """Increased whenever the same log leads to another state: snapshots of another version are ignored."""
 
 
@@ -130,3 +131,5 @@ def _move_worker(deployment: Deployment, event: e.Event, to: State) -> None:
         )
     worker.state = to
     worker.since = event.at
+    if deployment.in_question is not None and worker.name not in deployment.in_question:
+        ask_about(deployment, worker.name)

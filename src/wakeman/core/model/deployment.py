@@ -1,6 +1,7 @@
 """A deployment as the log records it, and the world that it was started in."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -151,8 +152,12 @@ def attempt_id(d: "Deployment", worker: WorkerState) -> str:
     another state directory.
     """
     born = int(d.started.timestamp()) if d.started is not None else 0
-    place = blake2b(d.host.directory.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
-    return f"{d.name}/{worker.name}/{worker.attempt}@{worker.boot}.{born:x}.{place}"
+    return f"{d.name}/{worker.name}/{worker.attempt}@{worker.boot}.{born:x}.{_place_digest(d.host.directory)}"
+
+
+@lru_cache(maxsize=16)
+def _place_digest(directory: str) -> str:
+    return blake2b(directory.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
 
 
 class Deployment(Struct):
@@ -225,6 +230,18 @@ class Deployment(Struct):
     trespassed: dict[str, datetime] = {}  # path -> when it was written by whom it must not
     trespass: str = ""  # the last one, in words
     full: str = ""  # why nothing more is launched: the log's disk is full
+    in_question: dict[str, None] | None = None  # workers of whom something may have to be decided; None: nobody counts
+    pending: dict[str, None] = {}  # of the others, those of whom only the launch has to be decided
+    undone: int = 0  # units that are not done, reviewers' verdicts left out, while somebody counts
+    scattered: bool = False  # units do not stand in the order of their workers: some were moved, or added to a worker
+
+    @property
+    def unsettled(self) -> list[WorkerState]:
+        """List the workers of whom something may have to be decided, other than the launch, in the order of enrolment:
+        all, where nobody counts."""
+        if self.in_question is None:
+            return list(self.workers.values())
+        return [self.workers[name] for name in self.in_question]
 
     @property
     def wakes(self) -> dict[int, OpenIntent]:

@@ -152,7 +152,10 @@ class WorkerState(Struct):
     cwd_id: str = ""  # inode, device and boot of the directory that it starts in; "" for one that may change
     origin: str = ""  # the worker whose share it took over; "" for an ordinary worker
     review: int = 0  # the round of reviews that it is a reviewer of; 0 for one that makes units
+    number: int = 0  # in the order of enrolment
     units: list[str] = []
+    undone: int = 0  # of these, while the deployment says who is in question
+    unbegun: bool = False  # nobody was launched yet who had one of them, and each has outputs
     state: State = "pending"
     attempt: int = 0
     spent: int = 0  # attempts that count towards stuck.attempts

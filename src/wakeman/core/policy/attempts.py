@@ -20,9 +20,11 @@ BACKOFF_MAX_S = 300.0
 
 def reset_is_due(d: Deployment, worker: WorkerState) -> bool:
     """Return whether a live worker is to be notified that its limit has reset; one worker per observation."""
+    if worker.reason != "limited":
+        return False
     workers = d.plan_of(worker).workers
     told = workers.mode == "interactive" and not workers.untouched
-    waits = d.plan.limits.wait and told and worker.reason == "limited"
+    waits = d.plan.limits.wait and told
     if waits and worker.fault == "outage":
         return not d.outage or (not outage_holds(d) and tries_service(d, worker))
     return bool(waits and worker.until and d.looked_at and worker.until <= d.looked_at)
@@ -63,7 +65,7 @@ def grace_left(d: Deployment) -> float | None:
 
     Boundary: one whose end was tried often enough waits for the alarm.
     """
-    given = [worker for worker in d.workers.values() if worker.live and worker.given_mono]
+    given = [worker for worker in d.unsettled if worker.given_mono and worker.live]
     since = [worker.given_mono for worker in given if worker.ends <= END_TRIES_MAX]
     return max(0.0, min(since) + RESULT_GRACE_S - d.mono) if since else None
 
@@ -123,11 +125,11 @@ def soonest(d: Deployment) -> float | None:
     """Return the seconds until the next worker may be retried; None if none waits for that."""
     if d.paused_at or d.down:
         return None
-    owing = [] if d.full or launches_barred(d) else [w for w in d.workers.values() if owed(d, w) and not w.intent]
+    owing = [] if d.full or launches_barred(d) else [w for w in d.unsettled if owed(d, w) and not w.intent]
     if d.outage:
         owing = [w for w in owing if tries_service(d, w)]
     waiting = [retry_delay(d, worker) for worker in owing]
-    staggers = [d.plan.workers.stagger for worker in d.workers.values() if d.edition and reset_is_due(d, worker)]
+    staggers = [d.plan.workers.stagger for worker in d.unsettled if d.edition and reset_is_due(d, worker)]
     return min((*waiting, *staggers), default=None)
 
 
@@ -164,6 +166,8 @@ def ended_badly(worker: WorkerState) -> bool:
 
 def missing(d: Deployment, worker: WorkerState) -> list[str]:
     """List the units of a worker's share that are not done."""
+    if d.in_question is not None and not worker.undone:
+        return []
     return [name for name in worker.units if not d.units[name].done]
 
 

@@ -36,8 +36,8 @@ def decide(d: Deployment) -> Decision:
 
 def deployment_facts(d: Deployment) -> dict[str, bool]:
     """Return the facts that the deployment's rows test."""
-    ended = all(attempt_is_over(d, worker) for worker in d.workers.values())
-    complete = all(unit.done for unit in review.tasks(d).values())
+    ended = not d.pending and all(attempt_is_over(d, worker) for worker in d.unsettled)
+    complete = not d.undone if d.in_question is not None else all(u.done for u in review.tasks(d).values())
     unfinished = _undone_of_ended(d)
     rests = _resting(d, unfinished)
     left = not unfinished.keys() <= rests.keys()
@@ -45,7 +45,7 @@ def deployment_facts(d: Deployment) -> dict[str, bool]:
     nothing_left = ended and not complete and not left and not rests and not held_up(d, d.units)
     return {
         "down": bool(d.down),
-        "alive": any(worker.live or worker.processes or worker.intent for worker in d.workers.values()),
+        "alive": any(worker.live or worker.processes or worker.intent for worker in d.unsettled),
         "ended": ended,
         "complete": complete,
         "spent": nothing_left or elapsed(d) >= d.plan.limits.give_up,
@@ -86,7 +86,7 @@ def _resting(d: Deployment, unfinished: Iterable[str]) -> dict[str, float]:
 def _undone_of_ended(d: Deployment) -> dict[str, list[str]]:
     rounds = d.plan.cleanup.rounds
     found: dict[str, list[str]] = {}
-    for worker in d.workers.values():
+    for worker in d.unsettled:
         if attempt_is_over(d, worker) and not worker.review and not worker.kept:
             held = held_up(d, worker.units)
             units = [name for name in missing(d, worker) if d.units[name].rounds < rounds and name not in held]
@@ -98,6 +98,11 @@ def _undone_of_ended(d: Deployment) -> dict[str, list[str]]:
 def undone(d: Deployment) -> list[str]:
     """List every unit that is not done, in the order of enrolment, without reviewers' verdicts."""
     return [name for name, unit in review.tasks(d).items() if not unit.done]
+
+
+def count_undone(d: Deployment) -> int:
+    """Count the units that are not done, without reviewers' verdicts."""
+    return len(undone(d)) if d.in_question is None else d.undone
 
 
 def failures(units: Mapping[str, UnitState], names: Iterable[str], *, quoted: bool = True) -> list[str]:
@@ -132,7 +137,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _done(d: Deployment) -> str:
-    total, missing = len(review.tasks(d)), len(undone(d))
+    total, missing = review.count_tasks(d), count_undone(d)
     reviews = review.review_summary(d) if d.reviews or not missing else ""
     return f"{total - missing}/{total} units done" + (f", {reviews}" if reviews else "")
 

@@ -77,8 +77,14 @@ def due_launches(d: Deployment) -> list[str]:
     """Return the pending workers to launch now, within the slots, the memory and the stagger."""
     if _held_up(d):
         return []
-    waiting = [worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent]
+    waiting = _to_launch(d)
     return waiting[: max(0, min(slots(d), _staggered(d), 1 if d.outage else len(waiting)))]
+
+
+def _to_launch(d: Deployment) -> list[str]:
+    """List the workers that are to be launched, in the order of enrolment."""
+    asked = [worker.name for worker in d.unsettled if worker.state == "pending" and not worker.intent]
+    return sorted((*d.pending, *asked), key=lambda name: d.workers[name].number) if asked else list(d.pending)
 
 
 def _held_up(d: Deployment) -> bool:
@@ -87,21 +93,20 @@ def _held_up(d: Deployment) -> bool:
 
 def staggered(d: Deployment) -> bool:
     """Return whether a launch waits only for the stagger."""
-    waiting = any(worker.state == "pending" and not worker.intent for worker in d.workers.values())
-    return waiting and not _held_up(d) and bool(d.plan.workers.stagger) and slots(d) > 0
+    return bool(_to_launch(d)) and not _held_up(d) and bool(d.plan.workers.stagger) and slots(d) > 0
 
 
 def starved(d: Deployment) -> bool:
     """Return whether no worker is alive, some are pending, and free memory allows no launch."""
-    alive = any(worker.live or worker.intent for worker in d.workers.values())
-    waiting = any(worker.state == "pending" for worker in d.workers.values())
+    alive = any(worker.live or worker.intent for worker in d.unsettled)
+    waiting = bool(d.pending) or any(worker.state == "pending" for worker in d.unsettled)
     return waiting and not alive and slots(d) <= 0
 
 
 def slots(d: Deployment) -> int:
     """Count the workers that may be launched in addition to those alive, by `at_once` and free memory."""
     plan = d.plan
-    busy = sum(1 for worker in d.workers.values() if worker.live or worker.intent)
+    busy = sum(1 for worker in d.unsettled if worker.live or worker.intent)
     free = len(d.workers) if plan.workers.at_once is None else plan.workers.at_once - busy
     wanted = plan.limits.memory or d.host.memory_per_worker
     if wanted and d.memory:

@@ -12,7 +12,7 @@ from wakeman.core.log import events as e
 from wakeman.core.model import BARRING, Deployment, WakeRow, WorkerState
 from wakeman.core.policy import review
 from wakeman.core.policy.attempts import END_TRIES_MAX, attempt_is_over, missing, owed
-from wakeman.core.policy.deployment_rows import undone
+from wakeman.core.policy.deployment_rows import count_undone
 from wakeman.core.policy.limits import breaker_open, over_budget, starved
 from wakeman.core.policy.staging import held_up, leaves_branches
 from wakeman.core.policy.tables import EDITION_FOUND_MIN, EDITION_QUOTING_MIN, Decision
@@ -183,7 +183,7 @@ def due_causes(d: Deployment, found: Sequence[Cause], now: datetime) -> list[Cau
 
 def telling(d: Deployment, decision: Decision, by: str, now: datetime) -> list[e.Draft]:
     """Return the intent to notify after a decision, if a cause is due."""
-    due = due_causes(d, causes(d, decision, by), now)
+    due = due_causes(d, causes(d, decision, by), now) if d.plan.wake.to else []
     if not due:
         return []
     causes_ = tuple(cause.key for cause in due)
@@ -193,8 +193,8 @@ def telling(d: Deployment, decision: Decision, by: str, now: datetime) -> list[e
 def message(d: Deployment, decision: Decision, due: Sequence[Cause]) -> str:
     """Format a notice in one line: the decision, the progress, who needs help, what to run next."""
     asks = [cause.says for cause in due if cause.kind == "ask"]
-    total = len(review.tasks(d))
-    head = f"AT wake-up: {d.name}: {decision.under or decision.row}: {total - len(undone(d))}/{total} done"
+    total = review.count_tasks(d)
+    head = f"AT wake-up: {d.name}: {decision.under or decision.row}: {total - count_undone(d)}/{total} done"
     merging = decision.row == "wrap up" and leaves_branches(d)
     verb = "accept" if decision.held or decision.under else "merge" if merging else "status"
     tail = f". Next: wakeman {verb} {d.name}. Do not do the units yourself."

@@ -120,6 +120,11 @@ def tasks(d: Deployment) -> Mapping[str, UnitState]:
     return {name: unit for name, unit in d.units.items() if name not in d.reviews}
 
 
+def count_tasks(d: Deployment) -> int:
+    """Count the units of the plan, without the reviewers' own."""
+    return len(d.units) - sum(name in d.units for name in d.reviews)
+
+
 def picked(d: Deployment) -> tuple[str, ...]:
     """Return the names of the sample that was picked, or will be."""
     from wakeman.core.policy.quality import pick_names

@@ -30,15 +30,22 @@ def transitions(d: Deployment) -> list[e.Draft]:
     Boundary: a session that is queued or unknown triggers none.
     """
     drafts: list[e.Draft] = []
-    for worker in d.workers.values():
+    for worker in d.unsettled:
         if worker.prompt and (confirmed := _confirmed(d, worker)) is not None:
             drafts.append(e.Draft(confirmed, worker=worker.name, attempt=worker.attempt))
-        if worker.live and worker.observation is not None and worker.observation.attempt == worker.attempt:
-            drafts += _path(worker, _live_facts(d, worker, worker.observation))
+        seen = worker.observation
+        if worker.live and seen is not None and seen.attempt == worker.attempt:
+            drafts += [] if _goes_on(d, worker, seen) else _path(worker, _live_facts(d, worker, seen))
         elif worker.state in ("pending", "exited") and _verifiable(d, worker):
             idle = e.Exited(why="there is nothing left to do", ended_by="wakeman")
             drafts += _path(worker, [*([idle] if worker.state == "pending" else []), _verified(d, worker)])
     return drafts
+
+
+def _goes_on(d: Deployment, worker: WorkerState, seen: Observation) -> bool:
+    """Return whether a worker that runs was seen to run on, and was not silent for long: of most, at most looks."""
+    works = seen.session == "running" and seen.activity in ("busy", "unknown") and not seen.background
+    return works and worker.state == "running" and d.mono - worker.life_mono < d.plan.stuck.after
 
 
 def _confirmed(d: Deployment, worker: WorkerState) -> e.Confirmed | None:
@@ -163,6 +170,8 @@ def _why_with_refusals(seen: Observation, why: str | None = None) -> str:
 
 
 def _complete(d: Deployment, worker: WorkerState) -> bool:
+    if d.in_question is not None:
+        return bool(worker.units) and not worker.undone
     return bool(worker.units) and all(d.units[name].done for name in worker.units)
 
 

@@ -28,7 +28,27 @@ WITH_EVIDENCE: tuple[tuple[Rung, ...], ...] = (("capture", "nudge"), ("capture",
 
 def taken(d: Deployment) -> list[Decision]:
     """Return the rows that the workers' table takes, `leave` left out."""
-    return [decision for decision in (decide_worker(d, w) for w in d.workers.values()) if decision.row != "leave"]
+    asked = (decide_worker(d, worker) for worker in d.unsettled if not _is_ordinary(d, worker))
+    return [decision for decision in asked if decision.row != "leave"]
+
+
+def _is_ordinary(d: Deployment, worker: WorkerState) -> bool:
+    """Return whether a worker waits, works or is done, and nothing is remarkable of it: only `leave` fits then."""
+    remarkable = (
+        worker.reason
+        or worker.prompt
+        or worker.stop
+        or worker.again
+        or worker.swept
+        or worker.unheard
+        or worker.finished
+        or worker.finishing
+        or worker.given_mono
+        or worker.trespasses
+        or d.validators
+        or worker.state in ("stuck", "exited")
+    )
+    return not remarkable and not d.plan_of(worker).stuck.longest
 
 
 def decide_worker(d: Deployment, worker: WorkerState) -> Decision:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wakeman.core.errors import WakemanError
+from wakeman.core.model import Choice
 from wakeman.core.text import sanitise
-from wakeman.ports import KeyedTerminal
+from wakeman.ports import KeyedTerminal, PaintedTerminal
 
 if TYPE_CHECKING:
     from wakeman.ports import DialogReader, Pressing, ShownDialog, Terminal
@@ -37,7 +38,11 @@ class _Hand:
         self._reader, self._pause = reader, pause
 
     def shown(self) -> ShownDialog | None:
-        return self._reader.dialog(self._terminal.capture(self._session, DIALOG_ROWS, mark=self._mark))
+        """Read the dialog; with the colours of the screen where they alone tell which choice is marked."""
+        shown = self._reader.dialog(self._terminal.capture(self._session, DIALOG_ROWS, mark=self._mark))
+        if shown is None or not shown.beside or not isinstance(self._terminal, PaintedTerminal):
+            return shown
+        return self._reader.dialog(self._terminal.painted(self._session, DIALOG_ROWS, mark=self._mark))
 
     def press(self, *keys: str) -> None:
         self._terminal.press(self._session, keys, mark=self._mark)
@@ -95,6 +100,7 @@ def press_choices(
         else:
             _take(hand, shown, pressing.choices[0])
             hand.gone(pressing.seen)
+            _confirm(hand, shown.dialog.choices[pressing.choices[0]])
     except _NotTakenError as refusal:
         return str(refusal)
     except WakemanError as fault:
@@ -111,6 +117,14 @@ def _take(hand: _Hand, shown: ShownDialog, choice: int) -> None:
     hand.press("Enter")
 
 
+def _confirm(hand: _Hand, choice: Choice) -> None:
+    """Confirm a permission from now on, where its client asks whether that was meant: by the first choice."""
+    asked = hand.shown() if choice.does == "always" else None
+    if asked is not None and asked.confirms and asked.dialog.choices[0].does == "always":
+        _take(hand, asked, 0)
+        hand.gone(asked.dialog.seen)
+
+
 def _takes_numbers(shown: ShownDialog) -> bool:
     """Return whether a number chooses: it is typed where the mark is on the choice that takes a text."""
     return shown.numbered and shown.dialog.choices[shown.marked].does != "text"
@@ -118,11 +132,14 @@ def _takes_numbers(shown: ShownDialog) -> bool:
 
 def _move_mark(hand: _Hand, shown: ShownDialog, choice: int) -> None:
     """Move the mark to a choice, and see it there. Raises: _NotTakenError."""
+    if shown.marked < 0:
+        raise _NotTakenError("which choice is marked does not show: nothing was pressed")
     steps = choice - shown.marked
+    forwards, back = ("Right", "Left") if shown.beside else ("Down", "Up")
     if steps and _takes_numbers(shown):
         hand.press(str(choice + 1))
     elif steps:
-        hand.press(*(("Down",) * steps if steps > 0 else ("Up",) * -steps))
+        hand.press(*((forwards,) * steps if steps > 0 else (back,) * -steps))
     try:
         hand.until(lambda now: _is_marked(now, shown.dialog.seen, choice), MOVES_S)
     except _NotTakenError:

@@ -30,6 +30,7 @@ from wakeman.engine.workspace import OutputLocation, workspace
 if TYPE_CHECKING:
     from wakeman.core.policy.quality import Check, Facts
     from wakeman.engine.observe.ownership import Ownership
+    from wakeman.engine.observe.recall import Recall
     from wakeman.engine.observe.rivals import Rivals
     from wakeman.ports import World
 
@@ -50,12 +51,13 @@ class Findings(Struct):
     """What was found out while no lock was held, for as long as the files are as they were.
 
     Shape: `parsed` is what is wrong with a file, "" for nothing, by its format and its mark where it lies; `checked`
-    goes by a unit's key; `trouble` is why no file can be parsed now.
+    goes by a unit's key; `trouble` is why no file can be parsed now. `recall` knows the look before, if any does.
     """
 
     parsed: dict[tuple[Format, FileFingerprint], str] = {}
     checked: dict[str, CheckResult] = {}
     trouble: str = ""
+    recall: Recall | None = None
 
 
 class Waiting(Struct, frozen=True):
@@ -153,6 +155,8 @@ def judge_all(
     news: list[Verdict] = []
     waiting: list[Waiting] = []
     for state, place in placed:
+        if _is_as_known(state, place, basis):
+            continue
         found = mishaps.contain(state.worker, partial(_verdict, state, place, basis))
         if isinstance(found, Mishap):
             mishaps.unjudged[state.worker] = found
@@ -184,6 +188,25 @@ def judge_shared(basis: Basis, judged: Iterable[Verdict], mishaps: Mishaps) -> t
     return tuple(news)
 
 
+def _is_as_known(state: UnitState, place: OutputLocation, basis: Basis) -> bool:
+    """Return whether a unit is as its last verdict says, or nothing of it is there yet: most are, at most looks."""
+    known, marks = place.known, basis.marks
+    lying = [(path, mark) for path, whole in place.outputs.items() if (mark := marks.get(whole)) is not None]
+    if known is None:
+        return bool(place.outputs) and not lying and not _is_over(basis, basis.d.workers[state.worker])
+    if place.staged or known.waits or known.shared or known.foreign or len(lying) != len(known.marks):
+        return False
+    return all(
+        (path, mark.size, mark.mtime_ns, mark.inode) == (old.path, old.size, old.mtime_ns, old.inode)
+        for (path, mark), old in zip(lying, known.marks, strict=True)
+    )
+
+
+def _is_over(basis: Basis, worker: WorkerState) -> bool:
+    seen = basis.observations.get(worker.name, worker.observation)
+    return worker.ended or (seen is not None and seen.session in ENDED)
+
+
 def _verdict(
     state: UnitState, place: OutputLocation, basis: Basis, *, again: bool = False
 ) -> tuple[Verdict, Waiting] | None:
@@ -195,7 +218,7 @@ def _verdict(
     d, unit, known = basis.d, state.unit, place.known
     worker = d.workers[state.worker]
     seen = basis.observations.get(worker.name, worker.observation)
-    over = worker.ended or (seen is not None and seen.session in ENDED)
+    over = _is_over(basis, worker)
     marks = output_marks(unit, basis.marks, place.outputs)
     if not _due(state, place, marks, basis, over=over):
         return None

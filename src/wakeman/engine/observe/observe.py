@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,11 +28,11 @@ from wakeman.core.model import (
     Observation,
     Session,
     UnitState,
-    Verdict,
     WorkerState,
     attempt_id,
 )
 from wakeman.core.policy.attempts import END_TRIES_MAX
+from wakeman.core.policy.freshness import awaits_launch
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
 from wakeman.engine.observe.containment import (
@@ -46,7 +47,7 @@ from wakeman.engine.observe.containment import (
 )
 from wakeman.engine.observe.judgement import ENDED, Basis, Findings, Waiting, judge_all, judge_shared
 from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
-from wakeman.engine.workspace import OutputLocation, workspace
+from wakeman.engine.workspace import OutputLocation, Workspace, workspace
 from wakeman.ports import DialogReader, Evidence, Executor, Listing, Reader, Report, SessionInfo, World
 
 LIVE_STREAM_BYTES = 64 * 1024
@@ -124,14 +125,19 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     Cost: one listing of sessions (none while no worker is alive), a stat per file in question, a read per file
     that changed.
     """
-    live = [worker for worker in d.workers.values() if worker.live]
-    watched = _with_locations(d, _watched_units(d))
+    live = [worker for worker in d.unsettled if worker.live]
     executor = world.executor(d.host)
+    listing = (
+        executor.poll({worker.session_id: d.server for worker in live})
+        if live
+        else Listing(state="down", why="not looked: no worker is alive")
+    )
+    unchanged = findings.recall.unchanged(world, d, live, listing) if findings.recall is not None else frozenset()
+    live = [worker for worker in live if worker.name not in unchanged]
+    watched = _with_locations(d, _watched_units(d, unchanged))
     view = Gathered(
         d=d,
-        listing=executor.poll({worker.session_id: d.server for worker in live})
-        if live
-        else Listing(state="down", why="not looked: no worker is alive"),
+        listing=listing,
         marks=world.files.marks([*_reports(d, live), *_paths_to_stat(watched)]),
         boot=world.clock.boot(),
         mono=world.clock.mono(),
@@ -140,9 +146,9 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     observations = _without_keys(world, d, _sightings(world, executor, view, live, mishaps))
     over = {s.worker for s in observations if s.session in ENDED}
     final = [each for each in watched if not each[1].staged]
-    if all(worker.ended or worker.name in over for worker in d.workers.values()):
+    if not d.pending and all(worker.ended or worker.name in over for worker in d.unsettled):
         # A unit cannot become done if it was missing in the last observation.
-        final = [each for each in _with_locations(d, _units_to_judge(d)) if not each[1].staged]
+        final = [each for each in _with_locations(d, _to_judge(d, d.units.values())) if not each[1].staged]
         rest = set(_paths_to_stat(final)) - view.marks.keys()
         view = msgspec.structs.replace(view, marks={**view.marks, **world.files.marks(rest)})
     basis = Basis(world, d, view.marks, {seen.worker: seen for seen in observations}, findings)
@@ -150,17 +156,18 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     staged, more = judge_all([each for each in watched if each[1].staged], basis, mishaps)
     verdicts += judge_shared(basis, verdicts, mishaps)
     observations = without_unjudged(d, observations, mishaps.unjudged)
+    if findings.recall is not None:
+        findings.recall.keep(d, [*verdicts, *staged], [*waiting, *more])
     validators = None
     if d.plan.cleanup.sweep and view.listing.state == "up":
         from wakeman.engine.observe.side_sessions import found
 
         validators = found(world, d, view.listing.seen)
-    known = {worker.name: worker.observation for worker in d.workers.values()}
     return (
         e.Looked(
             mono=view.mono,
             boot=view.boot,
-            observations=tuple(s for s in observations if s != known[s.worker]),
+            observations=tuple(s for s in observations if s != d.workers[s.worker].observation),
             verdicts=verdicts,
             memory=world.machine.free_memory(),
             validators=validators if validators != d.validators else None,
@@ -228,7 +235,14 @@ def _reports(d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
 
 
 def _with_locations(d: Deployment, units: Iterable[UnitState]) -> list[tuple[UnitState, OutputLocation]]:
-    return [(unit, place) for unit in units for place in workspace(d, d.workers[unit.worker]).places(unit)]
+    spaces: dict[str, Workspace] = {}
+    placed = []
+    for unit in units:
+        space = spaces.get(unit.worker)
+        if space is None:
+            space = spaces[unit.worker] = workspace(d, d.workers[unit.worker])
+        placed += [(unit, place) for place in space.places(unit)]
+    return placed
 
 
 def _paths_to_stat(placed: Iterable[tuple[UnitState, OutputLocation]]) -> Iterator[str]:
@@ -238,27 +252,36 @@ def _paths_to_stat(placed: Iterable[tuple[UnitState, OutputLocation]]) -> Iterat
             yield place.input
 
 
-def _watched_units(d: Deployment) -> list[UnitState]:
-    """Return the units to stat in every observation: of workers not verified, and those being judged or reviewed."""
-    return [
-        state
-        for state in _units_to_judge(d)
-        if d.workers[state.worker].state != "verified" or any(v is not None and v.waits for v in _verdicts_of(state))
-    ]
+def _watched_units(d: Deployment, unchanged: AbstractSet[str]) -> list[UnitState]:
+    """Return the units to stat in every observation: of workers that have begun and are not verified, and those being
+    judged or reviewed; in the order of enrolment."""
+    workers = [worker for worker in d.unsettled if worker.name not in unchanged]
+    if d.in_question is None or d.scattered:
+        names = {worker.name for worker in workers}
+        units = [state for state in d.units.values() if state.worker in names]
+    else:
+        units = [d.units[name] for worker in workers for name in worker.units]
+    return [state for state in _to_judge(d, units) if _is_watched(d, d.workers[state.worker], state)]
 
 
-def _verdicts_of(state: UnitState) -> tuple[Verdict | None, Verdict | None]:
-    return state.verdict, state.staged
+def _is_watched(d: Deployment, worker: WorkerState, state: UnitState) -> bool:
+    match worker.state:
+        case "pending":
+            return not awaits_launch(d, state)  # until then nothing at its outputs counts
+        case "verified":
+            return any(verdict is not None and verdict.waits for verdict in (state.verdict, state.staged))
+        case _:
+            return True
 
 
-def _units_to_judge(d: Deployment) -> list[UnitState]:
-    return [state for name, state in d.units.items() if not (state.waived or _mute(d, name))]
+def _to_judge(d: Deployment, units: Iterable[UnitState]) -> list[UnitState]:
+    mute = {name for name in d.reviews if _mute(d, name)}
+    return [state for state in units if not (state.waived or state.unit.name in mute)]
 
 
 def _mute(d: Deployment, name: str) -> bool:
     """Return whether a unit is a verdict that was applied, or whose reviewer has not begun."""
-    task = d.reviews.get(name)
-    return task is not None and (task.heard or not d.workers[name].attempt)
+    return d.reviews[name].heard or not d.workers[name].attempt
 
 
 # --- observations ------------------------------------------------------------------------------------------------
@@ -287,7 +310,7 @@ def _sightings(
     found = [looks[worker.name] for worker in live]
     found = _working(world, view, found, calls)
     found = _in_background(world, view, found)
-    left = [w for w in view.d.workers.values() if w.state == "exited" and w.processes]
+    left = [w for w in view.d.unsettled if w.state == "exited" and w.processes]
     over = {s.worker for s in found if s.session not in ("running", "queued", "unknown")}
     ended = [view.d.workers[name] for name in over] + left
     if not ended:
@@ -330,7 +353,7 @@ def _observed(
 
         fate = prompt_delivery.prompt_fate(world, view.d, worker, view.screens.of)
         observation = msgspec.structs.replace(observation, prompt=fate)
-    return loggable(observation)
+    return observation if observation == worker.observation else loggable(observation)
 
 
 def _working(world: World, view: Gathered, found: list[Observation], calls: Mapping[str, float]) -> list[Observation]:

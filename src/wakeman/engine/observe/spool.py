@@ -59,7 +59,7 @@ def read_spool(world: World, d: Deployment, now: datetime, mishaps: Mishaps) -> 
     """
     files = list(_left(world, layout.inside(d.host, "spool"), ""))
     reports = [one for file in files if (one := read_report(world, file)) is not None]
-    for worker in d.workers.values():
+    for worker in d.unsettled:
         own = mishaps.contain(worker.name, partial(_own_files, world, d, worker)) if worker.live else []
         if not isinstance(own, Mishap):
             files += own

@@ -78,7 +78,7 @@ class RenewKeys(Unrecorded, frozen=True):
 def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
     """Observe once, and act on it. `by` is the caller, `now` the one reading of the clock."""
     yield from ensure(d, now, paused=False)
-    if any(worker.intent for worker in d.workers.values()):
+    if any(worker.intent for worker in d.unsettled):
         from wakeman.engine.effects.launch import recover
 
         yield from recover(d)
@@ -181,7 +181,7 @@ def _soon(d: Deployment) -> float | None:
     waits = []
     if staggered(d):
         waits.append(d.plan.workers.stagger)
-    if any(_pressing(worker) for worker in d.workers.values()) or unrested(d):
+    if any(_pressing(worker) for worker in d.unsettled) or unrested(d):
         waits.append(ENDING_LOOK_S)
     waits += [wait or FAILED_LAUNCH_S for wait in (*resting(d).values(), soonest(d)) if wait is not None]
     if (grace := grace_left(d)) is not None:

@@ -72,7 +72,7 @@ class PreparedPlan(Struct, frozen=True):
     outside: tuple[str, ...] = ()  # what would be moved from or to places outside the plan's directory
     faults: tuple[str, ...] = ()  # why nobody can be started with it here, each with its line
     agreed: tuple[str, ...] = ()  # what a person has agreed to, by `--yes`, now or for this very plan before
-    at_once: int | None = None  # as the plan says, or as many as this machine carries; None for all
+    at_once: int | None = None  # as the plan says, or as many as its place carries; None for all
     redoes: str = ""  # the deployment whose undone units these are; "" for one that begins with all of its plan's
 
 

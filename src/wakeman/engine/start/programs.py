@@ -80,7 +80,7 @@ def memory_faults(world: World, plan: Plan) -> Iterator[str]:
 
 
 def at_once(world: World, plan: Plan, host: Host, workers: int) -> int | None:
-    """Return how many workers run at the same time: as the plan says, or as many as this machine carries.
+    """Return how many workers run at the same time: as the plan says, or as many as its place carries.
 
     Boundary: None for all of them; a plan that groups its units has chosen its number of workers, sessions that are
     there run already, and those that outlive this machine run elsewhere. A place with slots has at most as many.

@@ -72,7 +72,7 @@ def _headline(data: PlannedDeployment, file: str) -> str:
     wanted = len(data.units) - len(look.counted)
     size = count(len(data.units), "unit") if not look.counted else f"{wanted} of {count(len(data.units), 'unit')}"
     once = data.at_once if data.at_once and data.at_once < len(data.workers) else "all"
-    carried = " (what this machine carries; workers.at_once sets it)" if data.at_once_by_default else ""
+    carried = " (what its place carries; workers.at_once sets it)" if data.at_once_by_default else ""
     begins = count(len(data.workers), "worker")
     return f"{printable(file)} ({data.plan}): {begins}, {once} at once{carried}, for {size}"
 

@@ -57,7 +57,7 @@ def test_a_deployment_begins_with_its_plan_and_its_world() -> None:
     fact = e.Planned(name="night", plan=PLAN, digest="d", host=HOST, edition=2)
     fact.apply(before, e.Event(v=1, seq=1, at=NOW, by="up:1", data=fact, hash=""))
 
-    assert Deployment(name="night", plan=PLAN, digest="d", host=HOST, edition=2, started=NOW) == before
+    assert Deployment(name="night", plan=PLAN, digest="d", host=HOST, edition=2, started=NOW, in_question={}) == before
 
 
 JUDGES = (RecordedProfile("judge", "d1", "plan"), RecordedProfile("maker", "d2"))

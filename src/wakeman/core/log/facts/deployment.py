@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from wakeman.core.log.facts import standing
 from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
 from wakeman.core.log.facts.worker import lift_bar
 from wakeman.core.model import (
@@ -77,7 +78,7 @@ class Planned(Fact, frozen=True):
         review.adopt_plan(d, self.plan)
         d.profiles = {profile.name: profile.digest for profile in self.profiles}
         d.edition, d.agreed, d.redoes = self.edition, self.agreed, self.redoes
-        d.started = event.at
+        d.started, d.in_question = event.at, {}
 
     def summary(self) -> str:
         left = f", what {self.redoes} left" if self.redoes else ""
@@ -134,9 +135,12 @@ class Amended(Fact, frozen=True):
             d.host = replace(d.host, root_id=self.root_id)
         review.adopt_plan(d, self.plan)
         d.profiles = {profile.name: profile.digest for profile in self.profiles}
+        standing.ask_about_pending(d)
         for name in self.dropped:
             d.restless.pop(name, None)
-            for unit in d.workers.pop(name).units:
+            worker = d.workers.pop(name)
+            standing.count_dropped(d, worker)
+            for unit in worker.units:
                 del d.units[unit]
                 if (task := d.reviews.pop(unit, None)) is not None:
                     for given in task.units:
@@ -201,6 +205,7 @@ class Requested(Fact, frozen=True):
 
     def apply(self, d: Deployment, event: Event) -> None:
         worker = d.workers.get(event.worker) if event.worker is not None else None
+        standing.ask_about(d, event.worker)
         match self.verb:
             case "stop" if worker is not None:
                 worker.stop, worker.kept = True, self.keep
@@ -208,13 +213,15 @@ class Requested(Fact, frozen=True):
                 worker.again, worker.note, worker.kept = True, self.text, False
             case "waive":
                 for name in self.units:
+                    was = d.units[name].done
                     d.units[name].waived = True
+                    standing.count_done(d, d.units[name], was=was)
                     if name in d.reviews:
                         _end_review(d, d.reviews[name])
             case "reject":
                 for name in self.units:
                     unit = d.units[name]
-                    _reopen(unit, self.text, d.plan.cleanup.rounds - 1)
+                    _reopen(d, unit, self.text, d.plan.cleanup.rounds - 1)
                     unit.reviews, unit.reviewed = 0, ()
                     d.workers[unit.worker].kept = False
             case "accept":
@@ -289,7 +296,7 @@ class Reviewed(Fact, frozen=True):
             # after its last review a unit gets no further cleanup: it stays undone
             last = unit.reviews >= d.plan.verify.review.rounds
             unit.rounds = max(unit.rounds, rounds) if last else unit.rounds
-            _reopen(unit, review.quote_rejection(why), unit.rounds if last else rounds - 1)
+            _reopen(d, unit, review.quote_rejection(why), unit.rounds if last else rounds - 1)
 
     def summary(self) -> str:
         words = [f"{each.unit}: {quoted_words(each.why)}" for each in self.rejected]
@@ -314,12 +321,14 @@ class Closed(Fact, frozen=True):
         return f"{self.outcome}: {self.why}"
 
 
-def _reopen(unit: UnitState, why: str, rounds: int) -> None:
+def _reopen(d: Deployment, unit: UnitState, why: str, rounds: int) -> None:
     """Reopen a unit; count at most `rounds` of cleanup as used, so that the rejection leads to one more."""
+    was = unit.done
     unit.rounds = min(unit.rounds, rounds)
     unit.waived = False
     unit.reopened = why
     unit.rejected = unit.verdict.marks if unit.verdict is not None else ()
+    standing.count_done(d, unit, was=was)
 
 
 def _end_review(d: Deployment, task: Review) -> None:

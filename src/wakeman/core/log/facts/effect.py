@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from wakeman.core.log.facts import standing
 from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
 from wakeman.core.log.facts.observation import take_verdict
 from wakeman.core.log.facts.worker import begin_probe, forget_staged, settle_failed_launch
@@ -190,6 +191,7 @@ class Intended(Fact, frozen=True):
     def _begin_launch(self, d: Deployment, event: Event) -> None:
         worker = worker_of(d, event)
         worker.intent, worker.attempt, worker.session = event.seq, event.attempt or 0, self.target
+        standing.ask_about(d, worker.name)
         worker.boot, worker.agent_session, worker.version = d.boot, self.agent_session, self.version
         if not (self.resume and worker.usage.whole):
             worker.used += worker.usage
@@ -300,6 +302,7 @@ class Effected(Fact, frozen=True):
 
     def _fail_launch(self, d: Deployment, worker: WorkerState) -> None:
         worker.why, worker.ended_by, worker.code = self.detail, self.ended_by or "launch", None
+        standing.ask_about(d, worker.name)
         settle_failed_launch(d, worker)
 
     def _end_promotion(self, d: Deployment, promotion: OpenIntent) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 from msgspec import field
 
+from wakeman.core.log.facts import standing
 from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
 from wakeman.core.log.facts.worker import end_probe, meet_refusal
 from wakeman.core.model import (
@@ -111,8 +112,9 @@ class Unsynced(Fact, frozen=True):
 
     def apply(self, d: Deployment, event: Event) -> None:
         unit = d.units[self.unit]
-        verdict = unit.verdict or Verdict(unit=self.unit)
+        was, verdict = unit.done, unit.verdict or Verdict(unit=self.unit)
         unit.verdict = msgspec.structs.replace(verdict, problems=(*verdict.problems, f"not on the disk: {self.why}"))
+        standing.count_done(d, unit, was=was)
 
     def summary(self) -> str:
         return f"{self.unit}: {self.why}"
@@ -167,6 +169,7 @@ class Conflicted(Fact, frozen=True):
             _note_writer(d.units[self.unit], self.mark, event.worker or "", inferred=self.inferred)
         if event.worker is not None:
             worker_of(d, event).trespasses += 1
+            standing.ask_about(d, event.worker)
 
     def summary(self) -> str:
         whose = f"in the place of {self.unit} ({self.owner})" if self.unit else "in nobody's place"
@@ -184,6 +187,7 @@ def take_verdict(d: Deployment, verdict: Verdict) -> bool:
             _note_writer(unit, file, unit.worker, inferred=True)
     if verdict.marks != unit.rejected:
         unit.reopened = ""
+    standing.count_done(d, unit, was=was)
     gained = unit.done and not was
     if gained:
         forget_ladder(d.workers[unit.worker])  # something was achieved
@@ -207,6 +211,8 @@ def _take_observation(d: Deployment, seen: Observation, mono: float, *, same: bo
     if seen.dialog is not None and (asked is None or asked.seen != seen.dialog.seen):
         worker.questions += 1
     worker.observation = seen
+    if seen.processes:
+        standing.ask_about(d, worker.name)
     if seen.session_id:
         worker.session_id = seen.session_id  # logs of the version before name no server
     if seen.usage is not None:

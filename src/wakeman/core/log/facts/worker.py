@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
+from wakeman.core.log.facts import standing
 from wakeman.core.log.facts.fact import Event, Fact, count, quoted_words, worker_of
 from wakeman.core.model import (
     BARRING,
@@ -67,6 +68,8 @@ class Enrolled(Fact, frozen=True):
                 origin=self.origin,
                 note=self.note,
                 review=self.review,
+                number=standing.next_number(d),
+                unbegun=True,
             )
         d.before.update((mark.path, mark) for mark in self.existing)
         if self.links is not None:
@@ -76,11 +79,15 @@ class Enrolled(Fact, frozen=True):
             worker.units.append(unit.name)
         for moved in self.moved:
             state = d.units[moved]
-            d.workers[state.worker].units.remove(moved)
+            before = d.workers[state.worker]
+            before.units.remove(moved)
+            before.undone -= not state.done  # it may have come to an end by that
+            standing.ask_about(d, before.name)
             state.worker = name
             forget_staged(state)
             state.rounds += 1
             worker.units.append(moved)
+        standing.count_enrolled(d, worker, self.units, [d.units[moved] for moved in self.moved])
         if self.review:
             self._begin_review(d, name)
 
@@ -133,6 +140,7 @@ class Launched(Fact, frozen=True):
         worker.intent, worker.session_id = 0, self.session_id
         for name in worker.units:
             d.units[name].begun = True
+        worker.unbegun = False
         worker.session_mark = attempt_id(d, worker)
         worker.observation, worker.unknowns, worker.life, worker.life_mono = None, 0, "", d.mono
         worker.code, worker.ended_by, worker.ending, worker.note = None, "", "", ""
@@ -148,7 +156,10 @@ class Launched(Fact, frozen=True):
         d.failed_launches = 0
 
     def summary(self) -> str:
-        return "adopted" if self.adopted else ""
+        elsewhere = (
+            "" if self.session_id.startswith("$") else self.session_id
+        )  # one of this machine says nothing to a person
+        return " ".join(filter(None, ("adopted" if self.adopted else "", elsewhere)))
 
 
 class Relaunched(Launched, frozen=True):
@@ -285,9 +296,11 @@ class Verified(Fact, frozen=True):
     """SHA-256 over the fingerprints of these files, in hex."""
 
     def apply(self, d: Deployment, event: Event) -> None:
-        for name in worker_of(d, event).units:
+        worker = worker_of(d, event)
+        for name in worker.units:
             unit = d.units[name]
             unit.synced = unit.verdict.marks if unit.verdict is not None else ()
+        standing.settle_verified(d, worker)
 
     def summary(self) -> str:
         return f"{count(self.files, 'file')} judged"

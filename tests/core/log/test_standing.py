@@ -1,0 +1,209 @@
+"""What is counted while facts are applied: it changes no decision, it only says of whom none has to be made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.log import NOW, Log
+from tests.record import SAMPLES
+from tests.simulation.night import Night
+
+from wakeman.adapters.eventlog.audit_reader import AuditReader
+from wakeman.core.log import events as e
+from wakeman.core.log.state import apply
+from wakeman.core.model import (
+    Deployment,
+    FileFingerprint,
+    Host,
+    Observation,
+    Plan,
+    Unit,
+    UnitsSpec,
+    Verdict,
+    VerifySpec,
+    WorkersSpec,
+)
+from wakeman.core.policy.attempts import grace_left, soonest
+from wakeman.core.policy.deployment_rows import count_undone, decide, deployment_facts, undone
+from wakeman.core.policy.limits import due_launches, slots, staggered, starved
+from wakeman.core.policy.review import count_tasks, tasks
+from wakeman.core.policy.transitions import transitions
+from wakeman.core.policy.worker_rows import taken
+
+LOGS = sorted(SAMPLES.glob("*/events.jsonl"))
+HOST = Host(root="/r", directory="/s/night", python=("wakeman",))
+EDITION = 7
+SEEDS = range(900, 930)
+"""Nights whose logs are read: with retries, cleanup, reviewers, stages, and people who ask for anything."""
+
+
+def decided(d: Deployment) -> dict[str, object]:
+    """Return all that is decided of a deployment."""
+    return {
+        "transitions": transitions(d),
+        "rows": taken(d),
+        "row": decide(d),
+        "facts": deployment_facts(d),
+        "launches": (due_launches(d), staggered(d), starved(d), slots(d)),
+        "soon": (soonest(d), grace_left(d)),
+        "undone": count_undone(d),
+    }
+
+
+def compare(events: Iterable[e.Event]) -> int:
+    """Apply events; after each write compare what is decided with what is decided where all are asked."""
+    d, count = Deployment(), 0
+    for event in events:
+        apply(d, event)
+        if event.more or d.looked_at is None:
+            continue
+        everybody = msgspec.structs.replace(d, in_question=None, pending={})
+        assert decided(everybody) == decided(d), event.seq
+        assert len(undone(everybody)) == d.undone
+        assert len(tasks(d)) == count_tasks(d)
+        for worker in d.workers.values():
+            assert worker.undone == sum(not d.units[name].done for name in worker.units)
+        order = list(d.workers)
+        assert sorted(d.in_question or (), key=order.index) == list(d.in_question or ())
+        assert sorted(d.pending, key=order.index) == list(d.pending)
+        assert d.scattered or [name for one in d.workers.values() for name in one.units] == list(d.units)
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize("log", LOGS, ids=[log.parent.name for log in LOGS])
+def test_a_recorded_night_is_decided_as_if_all_workers_were_asked(log: Path) -> None:
+    with AuditReader(str(log)) as tape:
+        assert compare(tape) > 10
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_simulated_night_is_decided_as_if_all_workers_were_asked(seed: int) -> None:
+    night = Night(seed)
+    night.play()
+
+    assert compare(night.scene.logs.events("night")) > 3
+
+
+def launch(night: Log, name: str) -> None:
+    """Have a worker launched, in one look's time."""
+    intent = e.Intended(action="launch", target=name)
+    night.say(intent, worker=name, attempt=1)
+    fact = e.Launched(intent=night.d.seq)
+    night.say(fact, worker=name, attempt=1, source="pending", to="launched")
+
+
+def deployment(count: int = 3, *, fresh: bool = True) -> Log:
+    """Return a deployment of some workers, each with one unit, that wait for their launch."""
+    verify = VerifySpec() if fresh else VerifySpec(fresh="exists")
+    plan = Plan(name="night", units=UnitsSpec(items=("x",)), workers=WorkersSpec(stagger=0.0), verify=verify)
+    night = Log.__new__(Log)
+    night.d = Deployment()
+    night.say(e.Planned(name="night", plan=plan, digest="d", host=HOST, edition=EDITION))
+    for n in range(count):
+        night.say(e.Enrolled(session=f"w{n}", units=(Unit(f"u{n}", (f"{n}.out",)),)), worker=f"w{n}")
+    night.say(e.Looked(mono=10.0, boot="b"))
+    return night
+
+
+def verify(night: Log, name: str) -> None:
+    """Have a launched worker make its unit and end."""
+    unit = night.d.workers[name].units[0]
+    over = Observation(worker=name, attempt=1, session="exited", code=0, ended_by="itself")
+    verdict = Verdict(unit, marks=(FileFingerprint(night.d.units[unit].unit.outputs[0], 9, 9, 9),))
+    night.say(e.Looked(mono=20.0, boot="b", observations=(over,), verdicts=(verdict,)))
+    for draft in transitions(night.d):
+        night.say(draft.data, worker=draft.worker, attempt=draft.attempt, source=draft.source, to=draft.to)
+
+
+def standing(night: Log) -> tuple[list[str], list[str], int]:
+    return list(night.d.in_question or ()), list(night.d.pending), night.d.undone
+
+
+def test_who_waits_for_a_launch_works_or_is_verified_is_asked_only_while_it_works() -> None:
+    night = deployment()
+    before = standing(night)
+    launch(night, "w0")
+    at_work = standing(night)
+    verify(night, "w0")
+
+    assert ([], ["w0", "w1", "w2"], 3) == before
+    assert (["w0"], ["w1", "w2"], 3) == at_work
+    assert ([], ["w1", "w2"], 2) == standing(night)
+
+
+def test_where_files_of_before_count_those_who_wait_for_a_launch_are_asked() -> None:
+    assert (["w0", "w1", "w2"], [], 3) == standing(deployment(fresh=False))
+
+
+def test_those_who_are_asked_stay_in_the_order_of_enrolment() -> None:
+    night = deployment()
+    launch(night, "w2")
+    launch(night, "w0")
+    night.say(e.Requested(verb="stop"), worker="w1")
+
+    assert (["w0", "w1", "w2"], [], 3) == standing(night)
+
+
+@pytest.mark.parametrize(
+    ("fact", "worker"),
+    [
+        (e.Requested(verb="reject", units=("u0",), text="thin"), None),
+        (e.Requested(verb="retry"), "w0"),
+        (e.Unsynced(unit="u0", why="no room"), None),
+        (e.Conflicted(path="/r/1.out", written=NOW), "w0"),
+        (e.Looked(mono=30.0, boot="b", verdicts=(Verdict("u0", ("gone",)),)), None),
+        (e.Looked(mono=30.0, boot="b", observations=(Observation("w0", 1, "exited", processes=1),)), None),
+        (e.Enrolled(session="w0", units=(Unit("more", ("m",)),)), "w0"),
+        (e.Enrolled(session="c", moved=("u0",), origin="w0"), "c"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_who_is_verified_is_asked_again_once_something_concerns_it(fact: e.Fact, worker: str | None) -> None:
+    night = deployment()
+    launch(night, "w0")
+    verify(night, "w0")
+    night.say(fact, worker=worker)
+
+    assert "w0" in standing(night)[0]
+
+
+def test_a_launch_that_failed_before_it_was_begun_is_asked_about() -> None:
+    night = deployment()
+    night.say(e.Effected(intent=0, ok=False, detail="no such program"), worker="w1")
+
+    assert (["w1"], ["w0", "w2"], 3) == standing(night)
+
+
+def test_after_an_amendment_all_are_asked_and_who_is_dropped_is_counted_no_more() -> None:
+    night = deployment()
+    night.say(e.Amended(plan=night.d.plan, digest="d2", dropped=("w1",)))
+    night.say(e.Enrolled(session="w3", units=(Unit("u3", ("3.out",)),)), worker="w3")
+
+    assert (["w0", "w2"], ["w3"], 3) == standing(night)
+    assert ["w0", "w2", "w3"] == due_launches(night.d)
+
+
+def test_more_units_for_the_last_worker_that_waits_leave_it_waiting() -> None:
+    night = deployment()
+    night.say(e.Enrolled(session="w2", units=(Unit("more", ("m",)),)), worker="w2")
+
+    assert ([], ["w0", "w1", "w2"], 4, False) == (*standing(night), night.d.scattered)
+    night.say(e.Enrolled(session="w0", units=(Unit("other", ("o",)),)), worker="w0")
+    assert ([], ["w0", "w1", "w2"], 5, True) == (*standing(night), night.d.scattered)
+
+
+def test_a_deployment_of_which_nobody_counts_stays_so() -> None:
+    night = deployment()
+    night.d.in_question, night.d.pending, night.d.undone = None, {}, 0
+    for worker in night.d.workers.values():
+        worker.undone = 0
+    night.say(e.Enrolled(session="w3", units=(Unit("u3", ("3.out",)),)), worker="w3")
+    night.say(e.Looked(mono=30.0, boot="b", verdicts=(Verdict("u0", ("gone",)),)))
+    night.say(e.Amended(plan=night.d.plan, digest="d2", dropped=("w1",)))
+
+    assert (None, {}, 0) == (night.d.in_question, night.d.pending, night.d.undone)
+    assert 3 == count_undone(night.d)
