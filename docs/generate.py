@@ -663,7 +663,7 @@ def _scenes() -> str:
     needed = [row for row in rows if row["reached"] is not None]
     slow = [row["reached"] for row in needed if row["client"] in SLOW_CLIENTS]
     quick = [row["reached"] for row in needed if row["client"] not in SLOW_CLIENTS]
-    waited = f"; {max(slow, default=0):.0f} s with Gemini and OpenCode, where `stuck.after` is 40 s"
+    waited = f"; {max(slow, default=0):.0f} s with Gemini and OpenCode, where `stuck.after` is 40 s and 60 s"
     figures = (
         ("scenes played", str(len(rows))),
         ("looks that saw a client at rest while a request of it was open (false idle)", _sum(rows, "false_idle")),
