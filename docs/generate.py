@@ -663,7 +663,7 @@ def _scenes() -> str:
     needed = [row for row in rows if row["reached"] is not None]
     slow = [row["reached"] for row in needed if row["client"] in SLOW_CLIENTS]
     quick = [row["reached"] for row in needed if row["client"] not in SLOW_CLIENTS]
-    waited = f"; {max(slow, default=0):.0f} s with Gemini and OpenCode, where `stuck.after` is 40 s"
+    waited = f"; {max(slow, default=0):.0f} s with Gemini and OpenCode, where `stuck.after` is 40 s and 60 s"
     figures = (
         ("scenes played", str(len(rows))),
         ("looks that saw a client at rest while a request of it was open (false idle)", _sum(rows, "false_idle")),
@@ -689,8 +689,8 @@ def _scenes() -> str:
             (
                 "Seconds are from the server's last answer (without one, from the request; for a killed process, from "
                 "the kill) to the line of the log that tells it; `a person` is when somebody was told. Where only "
-                "silence shows the fault, `stuck.after` is 12 s, and 40 s for Gemini and OpenCode, which are slow to "
-                "begin; `wake.every` is 3 s, and 60 s in the scenes of a "
+                "silence shows the fault, `stuck.after` is 12 s, 40 s for Gemini and 60 s for OpenCode, which are slow "
+                "to begin; `wake.every` is 3 s, and 60 s in the scenes of a "
                 "refused key. `caused` are requests of supervision: nudges that Wakeman typed. Evidence is what says "
                 "so by itself when each source is read alone, the one that counts first in front. Two figures are of "
                 "the older and the newer version. The machine had 2 cores and a load of 5 to 20."

@@ -28,7 +28,7 @@ PATIENCE = 90.0
 """Seconds until what is true must have been told, beside `stuck.after`, and until a night that was mended is over."""
 AFTER = 12.0
 """`stuck.after` where nothing but time tells, in seconds."""
-AFTERS = {"codex": AFTER, "gemini": 40.0, "opencode": 40.0}
+AFTERS = {"codex": AFTER, "gemini": 40.0, "opencode": 60.0}
 """The same for each other client: some take more than ten seconds to begin on a busy machine."""
 EVERY = 3.0
 """`wake.every`, in seconds: a timer of tmux beside the `at` job, so that no scene waits for the minute."""
@@ -127,7 +127,7 @@ def play(scene: Scene, agents: Agents) -> Seen:
     if scene.mends:
         scene.mends(agents)
     if scene.outcome:
-        until(agents.closed, PATIENCE)
+        until(agents.closed, PATIENCE + scene.after)  # a client that is slow to begin has a long `after`
     words = _words(agents, scene)
     others = [one for one in agents.models.asked if one.by in ("", "?")]
     return Seen(
@@ -1001,6 +1001,7 @@ EACH = (
             client=client,
             play="refuse",
             workers=BYPASS,
+            after=2 * AFTERS["opencode"],
             every=SLOW if client == "codex" else EVERY,
             mends=mended_key,
             then=None,
