@@ -15,7 +15,7 @@ from tests.faces.test_report import lines_of
 from tests.faces.test_serve import keep
 
 from wakeman.faces.cli import main
-from wakeman.faces.cli.folding import rows_of_table, rows_within, width
+from wakeman.faces.cli.folding import cells_of, rows_of_table, rows_within, width
 
 CELLS = 60
 
@@ -118,3 +118,17 @@ def test_a_log_on_a_terminal_says_the_date_once_a_day(terminal: Callable[..., st
 
     assert 1 == len(days)
     assert rows[0] == days[0]
+
+
+@pytest.mark.parametrize(("columns", "cells"), [(0, None), (1, None), (2, 1), (80, 79)])
+def test_a_terminal_that_does_not_say_its_width_gets_rows_as_they_are(columns: int, cells: int | None) -> None:
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
+    with os.fdopen(theirs, "w") as stream:
+        assert cells == cells_of(stream)
+    os.close(ours)
+
+
+def test_a_file_is_no_terminal(tmp_path: Path) -> None:
+    with (tmp_path / "out").open("w") as stream:
+        assert cells_of(stream) is None

@@ -85,7 +85,11 @@ def test_what_was_printed_is_shown_and_there_is_nothing_to_attach_to(rig: Plugge
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('"forked"', '"forkd"', "workers.executor: found 'forkd', expected one of tmux, slurm, forked; did you mean"),
+        (
+            '"forked"',
+            '"forkd"',
+            "workers.executor: found 'forkd', expected one of tmux, slurm, ssh, forked; did you mean",
+        ),
         ("at_once = 2", 'harness = "external"', "wakeman.toml:9: workers.harness: found 'external', whose launcher"),
     ],
     ids=["a name that nobody has", "a launcher that makes sessions itself"],

@@ -160,8 +160,14 @@ def test_while_at_takes_no_job_though_its_daemon_lives_nothing_piles_up(timers: 
 
 
 def test_of_two_calls_of_up_at_once_one_is_refused(timers: Timers) -> None:
-    timers.begin("stays", "interactive")
-    one, other = timers.side_by_side(("up", "wakeman.toml"), ("up", "wakeman.toml"))
+    for _ in range(5):  # on a busy machine one may come when the other has begun, and goes on with what it finds
+        timers.begin("stays", "interactive")
+        one, other = timers.side_by_side(("up", "wakeman.toml"), ("up", "wakeman.toml"))
+        if (one.returncode, other.returncode) != (0, 0):
+            break
+        assert 1 == len(list(timers.state.glob("*/events.jsonl")))
+        timers.run("down", "night")
+        timers.run("clean", "night")
 
     assert [0, 2] == sorted((one.returncode, other.returncode)), (one, other)
     loser = one if one.returncode else other

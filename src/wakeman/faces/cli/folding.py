@@ -21,11 +21,12 @@ _BODY_CELLS_MIN = 30
 
 
 def cells_of(stream: TextIO) -> int | None:
-    """Return how many cells a row on a stream may have; None where there is no terminal."""
+    """Return how many cells a row on a stream may have; None where there is no terminal, or it does not say."""
     try:
-        return max(os.get_terminal_size(stream.fileno()).columns - 1, 1) if stream.isatty() else None
+        columns = os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
     except (OSError, ValueError):
         return None
+    return columns - 1 if columns > 1 else None
 
 
 def width(text: str) -> int:
