@@ -56,3 +56,15 @@ def test_what_is_refused_is_said_with_what_to_write(rest: str, executor: str, wo
 
 def test_a_back_end_of_another_package_may_read_the_table() -> None:
     assert {"alpha": 4, "me@beta.example": 8} == parsed(executor="mine").ssh.hosts
+
+
+def test_without_hosts_nothing_is_said_about_their_slots() -> None:
+    with pytest.raises(PlanError) as refused:
+        parsed("", workers="at_once = 1\n")
+
+    assert "workers.at_once" not in str(refused.value)
+
+
+def test_one_slot_is_the_bound_of_one() -> None:
+    with pytest.raises(PlanError, match=r"workers\.at_once: found 2; expected at most 1"):
+        parsed("[ssh]\nhosts = { alpha = 1 }\n", workers="at_once = 2\n")
