@@ -160,6 +160,28 @@ class Rig:
         shutil.rmtree(self.place, ignore_errors=True)
 
 
+class SteppedRig(Rig):
+    """A rig whose workers wait until the test lets them go on."""
+
+    def go(self, keys: str) -> None:
+        """Let workers go on."""
+        for key in keys:
+            (self.place / f"go.{key}").touch()
+
+    def states(self) -> dict[str, str]:
+        """Look once more, and return the state of each worker."""
+        self.run("check", "night")
+        return {each["name"]: each["state"] for each in self.status()["workers"]}
+
+    def ends(self) -> None:
+        """Check until the night is over."""
+        until(lambda: self.states() and self.status()["outcome"] != "open", 60)
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        """Return the events of a kind."""
+        return [event for event in self.events() if event["type"] == kind]
+
+
 AnyRig = TypeVar("AnyRig", bound=Rig)
 
 

@@ -8,11 +8,10 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.real.rig import REAL, Rig, rigged
+from tests.real.rig import REAL, SteppedRig, rigged
 from tests.slurm import PATH, UNABLE, Cluster, running_cluster
 from tests.waiting import until
 
@@ -53,7 +52,7 @@ def cluster() -> Iterator[Cluster]:
         yield cluster
 
 
-class SlurmRig(Rig):
+class SlurmRig(SteppedRig):
     """A rig whose program submits to the cluster."""
 
     conf = ""
@@ -66,23 +65,6 @@ class SlurmRig(Rig):
         self.write(PLAN.replace("COMMAND", command).replace("EXTRA", extra))
         said = self.run("up", "wakeman.toml")
         assert 0 == said.returncode, said
-
-    def go(self, keys: str) -> None:
-        """Let workers go on."""
-        for key in keys:
-            (self.place / f"go.{key}").touch()
-
-    def states(self) -> dict[str, str]:
-        """Look once more, and return the state of each worker."""
-        self.run("check", "night")
-        return {each["name"]: each["state"] for each in self.status()["workers"]}
-
-    def ends(self) -> None:
-        """Check until the night is over."""
-        until(lambda: self.states() and self.status()["outcome"] != "open", 60)
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        return [event for event in self.events() if event["type"] == kind]
 
 
 @pytest.fixture

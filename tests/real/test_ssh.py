@@ -8,10 +8,9 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
-from tests.real.rig import REAL, Rig, Said, rigged
+from tests.real.rig import REAL, Said, SteppedRig, rigged
 from tests.sshd import HIDDEN, HOSTS, PATH, UNABLE, SshHosts, running_hosts
 from tests.waiting import until
 
@@ -86,7 +85,7 @@ THREE = "{ alpha = 2, beta = 2, gamma = 2 }"
 TWO = "{ alpha = 4, beta = 3 }"
 
 
-class SshRig(Rig):
+class SshRig(SteppedRig):
     """A rig whose program calls the hosts."""
 
     hosts: SshHosts
@@ -96,23 +95,6 @@ class SshRig(Rig):
         text = PLAN.replace("COMMAND", command).replace("HOSTS", slots).replace("CONFIG", str(self.hosts.config))
         self.write(text)
         return self.run("up", "wakeman.toml")
-
-    def go(self, keys: str) -> None:
-        """Let workers go on."""
-        for key in keys:
-            (self.place / f"go.{key}").touch()
-
-    def states(self) -> dict[str, str]:
-        """Look once more, and return the state of each worker."""
-        self.run("check", "night")
-        return {each["name"]: each["state"] for each in self.status()["workers"]}
-
-    def ends(self) -> None:
-        """Check until the night is over."""
-        until(lambda: self.states() and self.status()["outcome"] != "open", 60)
-
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        return [event for event in self.events() if event["type"] == kind]
 
     def placed(self) -> dict[str, list[str]]:
         """Return which workers' sessions each host has."""
