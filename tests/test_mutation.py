@@ -8,9 +8,12 @@ import sys
 from functools import cache
 
 import pytest
+from tests.mutation.__main__ import remembering
 from tests.mutation.operators import mutants
 from tests.mutation.reach import ROOT, Measured, reaching, used_by
 from tests.mutation.survivors import SOURCE, known, name
+
+from wakeman.core.model.deployment import _place_digest
 
 TEXT = '''\
 """Text."""
@@ -105,6 +108,11 @@ def test_a_run_tells_what_is_killed(file: str, only: str, judge: str, count: int
     )  # fmt: skip
 
     assert (0, f"core/plan {count} {count} 0 0") == (ran.returncode, ran.stdout.splitlines()[-1]), ran.stderr
+
+
+def test_what_remembers_its_results_is_known_so_that_none_hides_a_mutant() -> None:
+    assert _place_digest in remembering()
+    assert {True} == {each.__module__.startswith("wakeman.") for each in remembering()}
 
 
 @cache

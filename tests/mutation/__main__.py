@@ -27,7 +27,7 @@ import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import _lru_cache_wrapper, cache
 from importlib import import_module
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -77,7 +77,7 @@ class Stand:
         told = _measured(self.out)
         for file in {mutant.file for mutant in self.found}:
             import_module(_module(file))  # much is imported where it is used, which only the measuring process has done
-        live = _live_functions()
+        live, memory = _live_functions(), remembering()
         tasks: list[Task] = []
         for mutant in self.found:
             code = _code_of(mutant)
@@ -87,7 +87,7 @@ class Stand:
                 continue  # tried anew
             seconds = sum(told.seconds[at] for at in chosen)
             tests = [(items[at], told.seconds[at]) for at in chosen]
-            tasks.append((mutant, _swapped(swaps, tests), seconds))
+            tasks.append((mutant, _swapped(swaps, memory, tests), seconds))
         results = {id(m): result for m, result in _tried(tasks, self.asked.jobs)}
         (self.out / "results.json").write_text(json.dumps([results.get(id(m), ANEW) for m in self.found]))
         return True
@@ -196,7 +196,9 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _swapped(
-    swaps: Sequence[tuple[FunctionType, CodeType]], tests: Sequence[tuple[pytest.Item, float]]
+    swaps: Sequence[tuple[FunctionType, CodeType]],
+    memory: Sequence[_lru_cache_wrapper[object]],
+    tests: Sequence[tuple[pytest.Item, float]],
 ) -> Callable[[], int]:
     def attempt() -> int:
         try:
@@ -204,9 +206,17 @@ def _swapped(
                 function.__code__ = code
         except ValueError:  # it closes over other names
             return ANEW
+        for cached in memory:
+            cached.cache_clear()  # a mutant would have given another result
         return SURVIVED if all(passes(item, seconds) for item, seconds in tests) else KILLED
 
     return attempt
+
+
+def remembering() -> Sequence[_lru_cache_wrapper[object]]:
+    """Return those of the program's functions that remember their results."""
+    found = (each for each in gc.get_objects() if isinstance(each, _lru_cache_wrapper))
+    return [each for each in found if each.__module__.startswith(SOURCE.name)]
 
 
 def _anew(mutant: Mutant, told: Measured, most: float) -> Task:

@@ -99,9 +99,10 @@ def _told_again(seq: int, text: str, causes: tuple[str, ...], since: datetime, *
 
 def _standing(d: Deployment) -> frozenset[str]:
     """Return the keys of what is asked now."""
+    if not d.outbox:
+        return frozenset()
     held = {notice.held_key(d.held, d.holds)} if d.held else set[str]()
-    asked = (*notice.troubles(d), *notice.unfinished_sessions(d)) if d.outbox else ()
-    return frozenset({cause.key for cause in asked} | held) if d.outbox else frozenset()
+    return frozenset({cause.key for cause in (*notice.troubles(d), *notice.unfinished_sessions(d))} | held)
 
 
 def _stands(d: Deployment, cause: str, standing: frozenset[str]) -> bool:
