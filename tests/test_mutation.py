@@ -11,7 +11,7 @@ import pytest
 from tests.mutation.__main__ import remembering
 from tests.mutation.operators import mutants
 from tests.mutation.reach import ROOT, Measured, reaching, used_by
-from tests.mutation.survivors import SOURCE, known, name
+from tests.mutation.survivors import FILE, SOURCE, known, name
 
 from wakeman.core.model.deployment import _place_digest
 
@@ -129,6 +129,12 @@ def test_two_functions_of_one_name_have_mutants_of_different_names() -> None:
 
     assert "core/text.py fits: return [[False -> True]]" in here
     assert not here & there
+
+
+def test_no_survivor_is_listed_twice() -> None:
+    listed = [line for line in FILE.read_text().splitlines() if line and not line.startswith((" ", "#"))]
+
+    assert sorted(known()) == sorted(listed)
 
 
 @pytest.mark.parametrize("listed", known())
