@@ -27,7 +27,7 @@ import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import _lru_cache_wrapper, cache
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -35,7 +35,18 @@ from types import CodeType, FunctionType
 import msgspec
 import pytest
 from tests.mutation.operators import Mutant, mutants
-from tests.mutation.reach import ROOT, UNMEASURED_S, Measured, measure, passes, reached, reaching
+from tests.mutation.reach import (
+    ROOT,
+    UNMEASURED_S,
+    Measured,
+    Memory,
+    forget,
+    measure,
+    passes,
+    reached,
+    reaching,
+    remembering,
+)
 from tests.mutation.survivors import FILE, SOURCE, known, name
 
 ROOMS = ("core", "engine/protocol", "engine/effects", "audit")
@@ -197,7 +208,7 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 def _swapped(
     swaps: Sequence[tuple[FunctionType, CodeType]],
-    memory: Sequence[_lru_cache_wrapper[object]],
+    memory: Memory,
     tests: Sequence[tuple[pytest.Item, float]],
 ) -> Callable[[], int]:
     def attempt() -> int:
@@ -206,17 +217,10 @@ def _swapped(
                 function.__code__ = code
         except ValueError:  # it closes over other names
             return ANEW
-        for cached in memory:
-            cached.cache_clear()  # a mutant would have given another result
+        forget(memory)
         return SURVIVED if all(passes(item, seconds) for item, seconds in tests) else KILLED
 
     return attempt
-
-
-def remembering() -> Sequence[_lru_cache_wrapper[object]]:
-    """Return those of the program's functions that remember their results."""
-    found = (each for each in gc.get_objects() if isinstance(each, _lru_cache_wrapper))
-    return [each for each in found if each.__module__.startswith(SOURCE.name)]
 
 
 def _anew(mutant: Mutant, told: Measured, most: float) -> Task:

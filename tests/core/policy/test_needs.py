@@ -805,12 +805,39 @@ def test_each_wait_says_when_it_goes_on(d: Deployment, says: str, words: str) ->
     assert [] == needs(d, NOW)
 
 
-def test_those_queued_for_different_reasons_are_told_apart_and_one_of_before_is_not_told() -> None:
+def test_those_queued_for_different_reasons_are_told_apart() -> None:
+    assert ["Licenses", "Priority"] == [words for _, words in waiting(queued("Licenses", "Priority"))]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "waits"), [((9, 5), 9), ((5, 9), 9), ((None, 5), 5), ((9, None), 9), ((None, None), None)], ids=str
+)
+def test_those_who_are_queued_together_wait_since_the_first_of_them_does(
+    minutes: tuple[int | None, ...], waits: int | None
+) -> None:
+    d = queued("Priority", "Priority")
+    for worker, ago in zip(d.workers.values(), minutes, strict=True):
+        worker.since = None if ago is None else NOW - timedelta(minutes=ago)
+
+    assert [None if waits is None else NOW - timedelta(minutes=waits)] == [each.since for each in waiting_for(d, NOW)]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"attempt": 2},
+        {"state": "exited", "ended_by": "itself", "code": 0},
+        {"state": "stuck", "reason": "waiting", "why": "asks for it", "asked": True},
+    ],
+    ids=["of an attempt before", "over", "asked about"],
+)
+def test_whose_session_was_queued_and_waits_for_that_no_more_is_not_told_with_the_others(
+    fields: dict[str, Any],
+) -> None:
     d = queued("Licenses", "Priority")
-    d.workers["v"].attempt = 2
+    changed(d.workers["v"], **fields)
 
     assert [("w is queued: elsewhere starts it", "Licenses")] == waiting(d)
-    assert ["Licenses", "Priority"] == [words for _, words in waiting(queued("Licenses", "Priority"))]
 
 
 TRIES = Observation("w", 1, "running", why="529, try 3", retries=True)
