@@ -595,6 +595,28 @@ def several(*pairs: tuple[str, int]) -> Deployment:
     return night(*(changed(each, since=NOW - timedelta(minutes=pairs[at][1])) for at, each in enumerate(workers)))
 
 
+LOOK_AGAIN = "look for its session, once you have started it again"
+
+
+@pytest.mark.parametrize(
+    ("sessions", "stop", "retry"),
+    [
+        ("start", "end it; its undone units go to a cleanup worker", "start another attempt for what is undone"),
+        ("watch", "let it go: its session goes on as it is", LOOK_AGAIN),
+        ("own", "end it", LOOK_AGAIN),
+    ],
+)
+def test_what_a_stop_and_a_retry_do_depends_on_who_has_started_the_session(
+    sessions: Any, stop: str, retry: str
+) -> None:
+    workers = msgspec.structs.replace(INTERACTIVE, sessions=sessions)
+    [one] = needs(under(talking(reason="silent"), workers=workers), NOW)
+
+    assert [("wakeman stop night/w", stop), ("wakeman retry night/w", retry)] == [
+        (each.line, each.does) for each in one.commands[1:]
+    ]
+
+
 def test_equal_words_of_several_are_one_need_with_the_longest_wait_first() -> None:
     d = several(("npm ci", 2), ("rm x", 9), ("npm ci", 41), ("npm ci", 5), ("npm ci", 6), ("npm ci", 7))
 
