@@ -249,8 +249,8 @@ def test_each_fact_concerns_these_workers_and_no_others(
 ) -> None:
     night = deployment()
     for fact, name in facts:
-        moves = isinstance(fact, e.Exited | e.Launched) and name is not None
-        draft = transition(night.d.workers[name], fact) if moves else e.Draft(fact)
+        moves = name if isinstance(fact, e.Exited | e.Launched) else None
+        draft = transition(night.d.workers[moves], fact) if moves else e.Draft(fact)
         night.say(fact, worker=name, attempt=draft.attempt, source=draft.source, to=draft.to)
 
     assert (asked, pending, undone) == standing(night)

@@ -139,15 +139,15 @@ def test_what_a_check_found_stands_until_the_deployment_is_closed(cause: str) ->
 @pytest.mark.parametrize(
     ("cause", "plan", "full", "due"),
     [
-        ("ask:disk", {}, True, 1),
-        ("ask:disk", {}, False, 0),
-        ("ask:w:1:gone", {"workers": WorkersSpec(sessions="watch"), "cleanup": CleanupSpec(rounds=0)}, False, 1),
-        ("ask:w:1:gone", {}, False, 0),
+        ("ask:disk", {}, "no space left", 1),
+        ("ask:disk", {}, "", 0),
+        ("ask:w:1:gone", {"workers": WorkersSpec(sessions="watch"), "cleanup": CleanupSpec(rounds=0)}, "", 1),
+        ("ask:w:1:gone", {}, "", 0),
     ],
     ids=str,
 )
 def test_a_question_is_told_again_for_as_long_as_it_stands(
-    cause: str, plan: dict[str, Any], *, full: bool, due: int
+    cause: str, plan: dict[str, Any], full: str, due: int
 ) -> None:
     log = night()
     log.d.plan, log.d.full, log.d.edition = replace(log.d.plan, **plan), full, EDITION

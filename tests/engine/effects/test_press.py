@@ -36,6 +36,25 @@ def test_who_asks_is_recorded_with_the_press_and_its_outcome_is_told(why: str) -
     ] == found
 
 
+def begun() -> Play:
+    play = Play(workers=1, units=1, plan={"workers": {"mode": "interactive"}})
+    play.up()
+    return play
+
+
+def test_why_nothing_could_be_pressed_is_told() -> None:
+    play = begun()
+    d, world, harness = play.deployment, play.stage.world(), play.stage.harness
+    press, left = Press("w0", Pressing("d1")), OpenIntent(seq=3, action="press", at=NOW, worker="w0", attempt=1)
+    strange, unseen = press.perform(world, d), PressedOrNot(left).perform(world, d)
+    harness.dialog = lambda _: ShownDialog(DIALOG, 0)  # type: ignore[attr-defined] # what a client's harness has besides
+    play.stage.sessions.playing.clear()
+    gone = press.perform(world, d)
+
+    assert (f"{harness.name}: its dialogs are not understood", "") == (strange, unseen)
+    assert (True, f"interrupted: {gone}") == (bool(gone), PressedOrNot(left).perform(world, d))
+
+
 @pytest.mark.parametrize(
     ("shows", "attempt", "state", "why"),
     [
@@ -50,8 +69,7 @@ def test_who_asks_is_recorded_with_the_press_and_its_outcome_is_told(why: str) -
 def test_of_an_interrupted_press_is_told_whether_its_question_is_gone(
     shows: Dialog | None, attempt: int, state: Any, why: str
 ) -> None:
-    play = Play(workers=1, units=1, plan={"workers": {"mode": "interactive"}})
-    play.up()
+    play = begun()
     d, harness = play.deployment, play.stage.harness
     harness.dialog = lambda _: ShownDialog(shows, 0) if shows else None  # type: ignore[attr-defined] # what a client's has besides
     d.workers["w0"].state = state
