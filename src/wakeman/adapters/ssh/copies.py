@@ -71,7 +71,7 @@ if [ "$(cat ssh/token 2>/dev/null)" != "$token" ]; then
 fi
 """
 """Has the deployment's directory, in which it runs, be this deployment's."""
-_ASIDE = """
+_SET_ASIDE = """
 [ "$(cat ssh/token 2>/dev/null)" = "$token" ] || exit $elsewhere
 mkdir -p "$box" || exit
 last() {
@@ -161,7 +161,7 @@ class Copies:
             f"cd {shlex.quote(self._directory)} 2>/dev/null || exit {ELSEWHERE_STATUS}",
             f"umask 077; token={self._token()}; elsewhere={ELSEWHERE_STATUS}",
             f"box={shlex.quote(f'{self._boxes}/{box}')}",
-            _ASIDE,
+            _SET_ASIDE,
             *(f"rm -rf {shlex.quote(f'{self._boxes}/{each}')}" for each in come),
             *(f"last {shlex.quote(last)}" for last in lasts),
             *(f'for each in {shlex.quote(post)}*; do post "$each"; done' for post in posts),
