@@ -46,7 +46,7 @@ PARTIAL, VANISHED, ELSEWHERE_STATUS = 23, 24, 93
 directory is another deployment's, or there is none."""
 COPIES_FOLDER = "ssh"
 """Where what is about copies is, below the deployment's directory, here and there."""
-TOKEN_BYTES = 8
+COPY_ID_BYTES = 8
 COME_SUFFIX = ".come"
 """Ends the name of a box here all of which has come: the next look has it removed there."""
 _KEEPS = (
@@ -114,10 +114,10 @@ class Copies:
         told = self._connection.call("sh", "-c", script)
         if told.code:
             lacking = "" if paths else f"; {root} must be there: check it out, or name what is sent in ssh.send"
-            return f"ssh: {self._connection.host}: {_why(told)}{lacking}"
+            return f"ssh: {self._connection.host}: {_complaint(told)}{lacking}"
         if paths:
             hidden = os.path.relpath(state, root)
-            left_out = () if hidden.startswith("..") else (f"--exclude=/{_plain(hidden)}",)
+            left_out = () if hidden.startswith("..") else (f"--exclude=/{_matching_itself(hidden)}",)
             self._copied(self._copy(f"{root}/", "env:" + f"{root}/", paths, "", left_out))
         return ""
 
@@ -148,13 +148,13 @@ class Copies:
             if told.code != PARTIAL:
                 return [self._copied(told)] * len(carried)
             alone = [self._brought([each]) for each in carried] if len(carried) > 1 else [told]
-            return [_why(one) if one.code == PARTIAL else self._copied(one) for one in alone]
+            return [_complaint(one) if one.code == PARTIAL else self._copied(one) for one in alone]
 
     def _brought(self, carried: Sequence[Carried]) -> Told:
         """Bring files once, and put those where they belong that were set aside."""
         boxes = f"{self._directory}/{self._boxes}"
         come = [each.removesuffix(COME_SUFFIX) for each in os.listdir(boxes) if each.endswith(COME_SUFFIX)]
-        box = os.urandom(TOKEN_BYTES).hex()
+        box = os.urandom(COPY_ID_BYTES).hex()
         lasts = [self._inside(each.last) for each in carried]
         posts = dict.fromkeys(self._inside(post) for each in carried for post in each.posts)
         lines = [
@@ -196,7 +196,13 @@ class Copies:
     def _copy(self, source: str, target: str, paths: Iterable[str], script: str, options: Sequence[str]) -> Told:
         """Run rsync; `script` runs on the host before it does. Raises: ProgramError when nothing can be copied."""
         argv = (
-            *(self._rsync, *_KEEPS, *options, "-e", " ".join(_spelt(word) for word in self._connection.shell())),
+            *(
+                self._rsync,
+                *_KEEPS,
+                *options,
+                "-e",
+                " ".join(_as_rsync_reads(word) for word in self._connection.shell()),
+            ),
             *(f"--rsync-path={shlex.join(('sh', '-c', script + _RUN, 'sh'))}", source, target),
         )
         listed = "".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape")
@@ -211,7 +217,7 @@ class Copies:
         """Return "" for what was copied, or had nothing to copy. Raises: ProgramError."""
         if told.code in (0, VANISHED, ELSEWHERE_STATUS):
             return ""
-        raise self._fault(_why(told))
+        raise self._fault(_complaint(told))
 
     def _fault(self, why: str) -> ProgramError:
         return ProgramError(f"ssh: {self._connection.host}: {why}", self._connection.hint())
@@ -227,7 +233,7 @@ class Copies:
             return known.read().strip()
         os.makedirs(self._folder, mode=0o700, exist_ok=True)
         with open(f"{file}.tmp", "w", encoding="ascii") as fresh:
-            fresh.write(f"{os.urandom(TOKEN_BYTES).hex()}\n")
+            fresh.write(f"{os.urandom(COPY_ID_BYTES).hex()}\n")
             fresh.flush()
             os.fsync(fresh.fileno())
         with suppress(FileExistsError):
@@ -241,7 +247,7 @@ class Copies:
         handle = os.open(f"{self._folder}/lock.{self._connection.host}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         deadline = monotonic() + LOCKED_S
         try:
-            while not _taken(handle):
+            while not _locked_alone(handle):
                 if monotonic() > deadline:
                     raise self._fault("another process brings files from there")
                 sleep(LOCK_PAUSE_S)
@@ -250,7 +256,7 @@ class Copies:
             os.close(handle)
 
 
-def _taken(handle: int) -> bool:
+def _locked_alone(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -258,17 +264,17 @@ def _taken(handle: int) -> bool:
     return True
 
 
-def _spelt(word: str) -> str:
+def _as_rsync_reads(word: str) -> str:
     """Return a word as rsync reads it in its option -e: quoted, with a quote inside doubled."""
     return "'" + word.replace("'", "''") + "'"
 
 
-def _plain(pattern: str) -> str:
+def _matching_itself(pattern: str) -> str:
     """Return a path as a pattern of rsync that matches it alone."""
     return "".join(f"\\{sign}" if sign in "*?[\\" else sign for sign in pattern)
 
 
-def _why(told: Told) -> str:
+def _complaint(told: Told) -> str:
     """Return what went wrong, as the first line says: rsync's last tells where in its source."""
     lines = told.err.decode(errors="replace").strip().splitlines()
     return sanitise(lines[0] if lines else f"rsync ended with status {told.code}", 300)
