@@ -17,7 +17,7 @@ from wakeman.core.log.facts.standing import ask_about
 from wakeman.core.log.lifecycle import NEXT, step
 from wakeman.core.model import Deployment, State, Trigger, WorkerState
 
-STATE_VERSION = 31
+STATE_VERSION = 32
 """Increased whenever the same log leads to another state: snapshots of another version are ignored."""
 
 
@@ -131,5 +131,4 @@ def _move_worker(deployment: Deployment, event: e.Event, to: State) -> None:
         )
     worker.state = to
     worker.since = event.at
-    if deployment.in_question is not None and worker.name not in deployment.in_question:
-        ask_about(deployment, worker.name)
+    ask_about(deployment, worker.name)
