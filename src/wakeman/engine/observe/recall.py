@@ -49,11 +49,11 @@ class Marks:
         return ", ".join(self._texts)
 
 
-class Share(Struct):
+class MarkTexts(Struct):
     """The mark of each output of a worker as text, by its path, taken while it had so many units."""
 
     units: int
-    marks: dict[str, str]
+    texts: dict[str, str]
 
 
 class Recall:
@@ -65,7 +65,7 @@ class Recall:
     def __init__(self) -> None:
         self._units: dict[str, str | tuple[str, ...]] = {}  # by the path of an output or input, below the root
         self._known = 0
-        self._shares: dict[str, Share] = {}  # by worker
+        self._texts_of: dict[str, MarkTexts] = {}  # by worker
         self._partly: Mapping[str, AbstractSet[str]] = {}
         self.waiting: set[str] = set()  # units that are to be judged again although nothing changes
 
@@ -82,12 +82,12 @@ class Recall:
             units.setdefault(d.units[name].worker, set()).add(name)
         there, mono = {seen.session_id for seen in listing.seen if not seen.over}, world.clock.mono()
         unchanged = set()
-        for name in self._shares.keys() - {worker.name for worker in live}:
-            del self._shares[name]
+        for name in self._texts_of.keys() - {worker.name for worker in live}:
+            del self._texts_of[name]
         for worker in live:
             name = worker.name
             if name in stirred or worker.session_id not in there or not _runs_on(worker):
-                self._shares.pop(name, None)
+                self._texts_of.pop(name, None)
             elif name not in units and mono - worker.life_mono < d.plan.stuck.after:
                 unchanged.add(name)
         self._partly = {name: some for name, some in units.items() if self._holds(d.workers[name])}
@@ -95,23 +95,23 @@ class Recall:
 
     def _holds(self, worker: WorkerState) -> bool:
         """Return whether all outputs of a worker were looked at while it was at work as now."""
-        share = self._shares.get(worker.name)
-        return share is not None and share.units == len(worker.units)
+        kept = self._texts_of.get(worker.name)
+        return kept is not None and kept.units == len(worker.units)
 
     def signs(self, d: Deployment, worker: WorkerState, marks: Mapping[str, FileFingerprint]) -> list[Marks]:
         """Return the marks of a worker's outputs; `marks` has those of the units that were to be looked at.
 
-        Cost: what is done is told again at each look at one of its units, but made to a text once.
+        Cost: the text of each is made once, and all are joined at each look at one of them.
         """
         name = worker.name
         if name in self._partly:
-            texts = self._shares[name].marks
+            texts = self._texts_of[name].texts
             texts.update(_texts(d, worker, self._partly[name], marks))
             return [Marks(texts.values())]
         found = list(_texts(d, worker, worker.units, marks))
-        share = Share(len(worker.units), dict(found))
-        if len(share.marks) == len(found):  # otherwise two units have one output
-            self._shares[name] = share
+        kept = MarkTexts(len(worker.units), dict(found))
+        if len(kept.texts) == len(found):  # otherwise two units have one output
+            self._texts_of[name] = kept
         return [Marks([text for _, text in found])] if found else []
 
     def keep(self, verdicts: Iterable[Verdict], waiting: Iterable[Waiting]) -> None:
