@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from bench import peer
 from bench.figures import Figure, figure, in_turn, paired
-from bench.place import WAKEMAN, Place, Spent, spend
+from bench.place import WAKEMAN, Place, Spent, processes_at, spend
 
 from wakeman.adapters.eventlog import EventLogs
 
@@ -136,7 +137,8 @@ def _parallel() -> float:
         command = f"touch {name}/began.{{}}; sleep 60"
         argv = ["parallel", "--tmux", "--will-cite", f"-j{STARTS}", command, ":::", *map(str, range(STARTS))]
         began = time.perf_counter()
-        process = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        null = subprocess.DEVNULL
+        process = subprocess.Popen(argv, env=env, stdin=null, stdout=null, stderr=null)
         while len(list(place.glob("began.*"))) < STARTS:
             assert time.perf_counter() - began < peer.PATIENCE, "GNU parallel does not begin"
             time.sleep(0.01)
@@ -145,6 +147,8 @@ def _parallel() -> float:
         process.wait()
         for socket in place.glob("**/tms*"):
             subprocess.run(["tmux", "-S", str(socket), "kill-server"], capture_output=True)
+        for pid in processes_at(place):  # each job has one that waits for its end
+            os.kill(pid, signal.SIGKILL)
     return took
 
 

@@ -99,8 +99,14 @@ class Place:
 
     def busy(self) -> bool:
         """Return whether a process that was started with this place among its arguments lives."""
-        for file in Path("/proc").glob("[0-9]*/cmdline"):
-            with suppress(OSError):
-                if str(self.path) in file.read_text(errors="replace"):
-                    return True
-        return False
+        return bool(processes_at(self.path))
+
+
+def processes_at(place: Path) -> list[int]:
+    """List the processes that have a place among their arguments."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if str(place) in file.read_text(errors="replace"):
+                found.append(int(file.parent.name))
+    return found

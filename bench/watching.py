@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.figures import Figure, figure, paired
 from bench.peer import peer
-from bench.place import Place
+from bench.place import Place, processes_at
 
 TRIALS = 200
 TICK = os.sysconf("SC_CLK_TCK")
@@ -73,7 +73,7 @@ def idle() -> Iterator[Figure]:
     whose server watches the screens of as many mock agents."""
     place = _crowd(24, [f"out/w{w}/0" for w in range(24)])
     time.sleep(3)
-    alone = sum(1 for pid in _processes(place) if "wakeman" in _line(pid) and "new-session" not in _line(pid))
+    alone = sum(1 for pid in processes_at(place.path) if "wakeman" in _line(pid) and "new-session" not in _line(pid))
     with peer(24) as (version, theirs), _watcher(place) as pid:
         time.sleep(5)
         before, began = (_cpu(pid), sum(map(_cpu, theirs))), time.perf_counter()
@@ -147,7 +147,3 @@ def _line(pid: int) -> str:
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
     return ""
-
-
-def _processes(place: Place) -> list[int]:
-    return [int(file.name) for file in Path("/proc").glob("[0-9]*") if str(place.path) in _line(int(file.name))]
