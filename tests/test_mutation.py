@@ -9,8 +9,10 @@ from functools import cache
 
 import pytest
 from tests.mutation.operators import mutants
-from tests.mutation.reach import ROOT, Measured, reaching, used_by
-from tests.mutation.survivors import SOURCE, known, name
+from tests.mutation.reach import ROOT, Measured, forget, reaching, remembering, used_by
+from tests.mutation.survivors import FILE, SOURCE, known, name
+
+from wakeman.core.model.deployment import _place_digest
 
 TEXT = '''\
 """Text."""
@@ -107,6 +109,14 @@ def test_a_run_tells_what_is_killed(file: str, only: str, judge: str, count: int
     assert (0, f"core/plan {count} {count} 0 0") == (ran.returncode, ran.stdout.splitlines()[-1]), ran.stderr
 
 
+def test_what_a_function_remembers_hides_no_mutant() -> None:
+    _place_digest("/s/night")
+    before = _place_digest.cache_info().currsize
+    forget(remembering())
+
+    assert (True, 0) == (before > 0, _place_digest.cache_info().currsize)
+
+
 @cache
 def of(file: str) -> frozenset[str]:
     """Return the mutants of a file, as `make mutants` prints them."""
@@ -121,6 +131,12 @@ def test_two_functions_of_one_name_have_mutants_of_different_names() -> None:
 
     assert "core/text.py fits: return [[False -> True]]" in here
     assert not here & there
+
+
+def test_no_survivor_is_listed_twice() -> None:
+    listed = [line for line in FILE.read_text().splitlines() if line and not line.startswith((" ", "#"))]
+
+    assert sorted(known()) == sorted(listed)
 
 
 @pytest.mark.parametrize("listed", known())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -20,8 +21,11 @@ from wakeman.core.model import Alarm, Deployment, Identity, OpenIntent, Unit, Wo
 from wakeman.engine import requests
 from wakeman.engine.check import check
 from wakeman.engine.effects.launch import MakeSessions
+from wakeman.engine.effects.press import Press
 from wakeman.engine.effects.promote import Promote
+from wakeman.engine.effects.text import Type
 from wakeman.engine.protocol.steps import Append
+from wakeman.ports import Pressing
 
 
 def test_a_sweep_of_an_older_version_has_no_outcome() -> None:
@@ -328,6 +332,31 @@ def test_an_outcome_of_a_worker_is_a_checks_and_one_of_nobody_is_a_notices() -> 
 
     assert [("outcome", (e.Draft(DELIVERED),))] == first_writes(d, line(DELIVERED), line(SENT, "w"))
     assert ["look"] == [kind for kind, _ in first_writes(d, line(DELIVERED, "w"), line(DELIVERED))]
+
+
+PRESSED = e.Intended(action="press", target="w", digest="d1")
+ANSWERS: list[tuple[e.Requested, str | None, e.Fact, object]] = [
+    (e.Requested(verb="approve"), "w", PRESSED, Press("w", Pressing("d1"))),
+    (e.Requested(verb="answer"), "w", PRESSED, Press("w", Pressing("d1"))),
+    (e.Requested(verb="answer"), "w", SENT, Type("w", "hello")),
+    (e.Requested(verb="answer"), None, SENT, None),
+    (e.Requested(verb="answer"), "w", LOOKED, None),
+    (e.Requested(verb="waive"), "w", SENT, None),
+]
+
+
+@pytest.mark.parametrize(("asked", "worker", "behind", "effect"), ANSWERS, ids=str)
+def test_an_answer_to_a_worker_is_pressed_or_typed_as_its_intent_says(
+    asked: e.Requested, worker: str | None, behind: e.Fact, effect: object
+) -> None:
+    write = [line(asked, worker), line(behind, "w")]
+    (steps,) = entries(open_log(), write)
+
+    first: Any = next(steps)
+
+    assert [asked, behind][: 2 if effect else 1] == [draft.data for draft in first.drafts]
+    with pytest.raises(StopIteration) if effect is None else nullcontext():
+        assert effect == steps.send(write)
 
 
 @pytest.mark.parametrize("verb", ["stop", "retry", "pause", "unpause"])

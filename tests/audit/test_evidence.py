@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.log import GONE, HOST, PLAN, Log
+from tests.log import GONE, HOST, NOW, PLAN, Log
 
 from wakeman.audit.evidence import passed_over
 from wakeman.core.log import events as e
-from wakeman.core.model import INTERNAL_ERROR, Agent, FileFingerprint, RecordedProfile, Verdict
+from wakeman.core.model import INTERNAL_ERROR, Agent, FileFingerprint, RecordedProfile, Unit, Verdict
 from wakeman.core.plan.shares import profile_digest
 
 FULL, EMPTY = FileFingerprint("a.out", 9, 1), FileFingerprint("a.out", 0, 1)
@@ -54,6 +54,15 @@ def test_a_file_that_was_there_before_and_has_not_changed_is_none_that_was_made(
     assert ("a: passes", True) == (said, hidden.startswith("a.out: "))
     assert [] == found(looked, a=FileFingerprint("a.out", 8, 0))
     assert [] == found(looked, other=FileFingerprint("b.out", 9, 1))
+
+
+def test_what_is_staged_without_outputs_is_not_judged_by_the_end_of_a_session() -> None:
+    d = Log().d
+    d.units["a"].unit = Unit("a", ())
+    looked = e.Looked(mono=1.0, boot="b", staged=(Verdict("a"),))
+    event = e.Event(v=1, seq=7, at=NOW, by="at:1", data=looked, hash="")
+
+    assert ["nothing to judge: neither an output nor a check"] == [each.expected for each in passed_over(d, event)]
 
 
 def test_only_a_look_has_verdicts() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wakeman.core.model import Deployment, State, WorkerState
-from wakeman.core.names import NAME_CHARS_MAX, branch, mergeable, merged, safe, tailed, unique
+from wakeman.core.names import NAME_CHARS_MAX, branch, is_lone, mergeable, merged, safe, tailed, unique
 
 
 @given(st.text())
@@ -30,6 +30,20 @@ def test_any_text_becomes_a_name_that_tmux_takes(text: str) -> None:
 )
 def test_ordinary_names_stay_readable(text: str, expected: str) -> None:
     assert expected == safe(text)
+
+
+@pytest.mark.parametrize(
+    ("mark", "lone"),
+    [
+        ("+session/a/1@b", True),
+        ("+sessions/a/1@b", False),
+        ("session/a/1@b", False),
+        ("night/a/1@b", False),
+        ("", False),
+    ],
+)
+def test_a_session_that_no_deployment_has_yet_is_known_by_its_mark(mark: str, *, lone: bool) -> None:
+    assert lone == is_lone(mark)
 
 
 def test_names_of_another_script_are_told_apart_by_a_hash() -> None:

@@ -35,7 +35,18 @@ from types import CodeType, FunctionType
 import msgspec
 import pytest
 from tests.mutation.operators import Mutant, mutants
-from tests.mutation.reach import ROOT, UNMEASURED_S, Measured, measure, passes, reached, reaching
+from tests.mutation.reach import (
+    ROOT,
+    UNMEASURED_S,
+    Measured,
+    Memory,
+    forget,
+    measure,
+    passes,
+    reached,
+    reaching,
+    remembering,
+)
 from tests.mutation.survivors import FILE, SOURCE, known, name
 
 ROOMS = ("core", "engine/protocol", "engine/effects", "audit")
@@ -77,7 +88,7 @@ class Stand:
         told = _measured(self.out)
         for file in {mutant.file for mutant in self.found}:
             import_module(_module(file))  # much is imported where it is used, which only the measuring process has done
-        live = _live_functions()
+        live, memory = _live_functions(), remembering()
         tasks: list[Task] = []
         for mutant in self.found:
             code = _code_of(mutant)
@@ -87,7 +98,7 @@ class Stand:
                 continue  # tried anew
             seconds = sum(told.seconds[at] for at in chosen)
             tests = [(items[at], told.seconds[at]) for at in chosen]
-            tasks.append((mutant, _swapped(swaps, tests), seconds))
+            tasks.append((mutant, _swapped(swaps, memory, tests), seconds))
         results = {id(m): result for m, result in _tried(tasks, self.asked.jobs)}
         (self.out / "results.json").write_text(json.dumps([results.get(id(m), ANEW) for m in self.found]))
         return True
@@ -196,7 +207,9 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _swapped(
-    swaps: Sequence[tuple[FunctionType, CodeType]], tests: Sequence[tuple[pytest.Item, float]]
+    swaps: Sequence[tuple[FunctionType, CodeType]],
+    memory: Memory,
+    tests: Sequence[tuple[pytest.Item, float]],
 ) -> Callable[[], int]:
     def attempt() -> int:
         try:
@@ -204,6 +217,7 @@ def _swapped(
                 function.__code__ = code
         except ValueError:  # it closes over other names
             return ANEW
+        forget(memory)
         return SURVIVED if all(passes(item, seconds) for item, seconds in tests) else KILLED
 
     return attempt

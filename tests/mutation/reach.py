@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import gc
 import json
 import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import _lru_cache_wrapper, cache
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
@@ -45,6 +46,24 @@ class Users(NamedTuple):
     statements: list[tuple[frozenset[str], frozenset[str]]]
 
 
+class Memory(NamedTuple):
+    """Those of the program's functions that remember their results."""
+
+    functions: Sequence[_lru_cache_wrapper[object]]
+
+
+def remembering() -> Memory:
+    """Return what remembers its results now."""
+    found = (each for each in gc.get_objects() if isinstance(each, _lru_cache_wrapper))
+    return Memory([each for each in found if each.__module__.startswith(SOURCE.name)])
+
+
+def forget(memory: Memory) -> None:
+    """Have all results made anew: one of another test would hide which lines a test needs, and what a mutant gives."""
+    for each in memory.functions:
+        each.cache_clear()
+
+
 def passes(item: pytest.Item, seconds: float = 0.0) -> bool:
     """Return whether a test passes; a process whose test works much longer than its `seconds` is killed."""
     signal.setitimer(signal.ITIMER_PROF, CPU_S + 5 * seconds)
@@ -54,10 +73,11 @@ def passes(item: pytest.Item, seconds: float = 0.0) -> bool:
 def measure(items: Sequence[pytest.Item], out: Path) -> int:
     """Run all tests once; write how long each takes, and which of them reach each line."""
     cov = coverage.Coverage(data_file=None, source=[str(SOURCE)], config_file=False)
-    seconds, failed = [], 0
+    seconds, failed, memory = [], 0, remembering()
     cov.start()
     for at, item in enumerate(items):
         cov.switch_context(str(at))
+        forget(memory)
         begun = time.process_time()
         if not passes(item, UNMEASURED_S):
             failed = 1

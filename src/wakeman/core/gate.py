@@ -82,7 +82,7 @@ def json_lines(data: bytes) -> Iterator[Json]:
 
 def _without_lead(line: bytes) -> bytes:
     """Return a line without what no object begins with: blanks, a byte order mark, NULs that a crash has left."""
-    return line if line[:1] == b"{" else line.lstrip(b" \t\0\xef\xbb\xbf")
+    return line.lstrip(b" \t\0\xef\xbb\xbf")
 
 
 def values_at(at: object, path: str) -> Iterator[object]:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.log import NOW, Log
+from tests.log import NOW, PLAN, Log
 from tests.record import SAMPLES
 from tests.simulation.night import Night
 
 from wakeman.adapters.eventlog.audit_reader import AuditReader
 from wakeman.core.log import events as e
-from wakeman.core.log.state import apply
+from wakeman.core.log.state import apply, transition
 from wakeman.core.model import (
     Deployment,
     FileFingerprint,
@@ -133,6 +133,7 @@ def test_who_waits_for_a_launch_works_or_is_verified_is_asked_only_while_it_work
     assert ([], ["w0", "w1", "w2"], 3) == before
     assert (["w0"], ["w1", "w2"], 3) == at_work
     assert ([], ["w1", "w2"], 2) == standing(night)
+    assert [(0, False), (1, True), (2, True)] == [(one.number, one.unbegun) for one in night.d.workers.values()]
 
 
 def test_where_files_of_before_count_those_who_wait_for_a_launch_are_asked() -> None:
@@ -202,8 +203,83 @@ def test_a_deployment_of_which_nobody_counts_stays_so() -> None:
     for worker in night.d.workers.values():
         worker.undone = 0
     night.say(e.Enrolled(session="w3", units=(Unit("u3", ("3.out",)),)), worker="w3")
-    night.say(e.Looked(mono=30.0, boot="b", verdicts=(Verdict("u0", ("gone",)),)))
+    night.say(e.Requested(verb="stop"), worker="w2")
+    launch(night, "w0")
+    verify(night, "w0")
     night.say(e.Amended(plan=night.d.plan, digest="d2", dropped=("w1",)))
 
-    assert (None, {}, 0) == (night.d.in_question, night.d.pending, night.d.undone)
-    assert 3 == count_undone(night.d)
+    assert (None, {}, 0, 0) == (night.d.in_question, night.d.pending, night.d.undone, night.d.workers["w0"].undone)
+    assert ("verified", 2) == (night.d.workers["w0"].state, count_undone(night.d))
+
+
+def made(name: str, *, outputs: bool = True) -> Unit:
+    """Return a unit, with an output or none."""
+    return Unit(name, (f"{name}.out",) if outputs else ())
+
+
+GONE = e.Exited(why="there is nothing left to do", ended_by="wakeman")
+BEGUN = (e.Launched(intent=0), "w0")
+REVIEWER = (e.Enrolled(session="r", units=(made("verdict"),), review=1, reviews=("u0",)), "r")
+NEXT_TWO = (e.Enrolled(session="w3", units=(made("u3"), made("u4", outputs=False))), "w3")
+
+
+@pytest.mark.parametrize(
+    ("facts", "asked", "pending", "undone"),
+    [
+        ([(e.Requested(verb="waive", units=("u1",)), None)], ["w1"], ["w0", "w2"], 2),
+        ([(e.Requested(verb="reject", units=("u1",), text="thin"), None)], ["w1"], ["w0", "w2"], 3),
+        ([(e.Requested(verb="pause"), None)], [], ["w0", "w1", "w2"], 3),
+        ([(GONE, "w1")], ["w1"], ["w0", "w2"], 3),
+        ([(e.Enrolled(session="w3"), "w3")], ["w3"], ["w0", "w1", "w2"], 3),
+        ([NEXT_TWO], ["w3"], ["w0", "w1", "w2"], 5),
+        ([NEXT_TWO, (e.Enrolled(session="w3", units=(made("u5"),)), "w3")], ["w3"], ["w0", "w1", "w2"], 6),
+        ([REVIEWER], ["r"], ["w0", "w1", "w2"], 3),
+        ([REVIEWER, (e.Amended(plan=PLAN, digest="e", dropped=("r",)), None)], ["w0", "w1", "w2"], [], 3),
+        ([BEGUN, (e.Enrolled(session="c", moved=("u1", "u0")), "c")], ["w0", "w1", "c"], ["w2"], 3),
+        ([(GONE, "w2"), (e.Enrolled(session="w2", units=(made("u3"),)), "w2")], ["w2"], ["w0", "w1"], 4),
+    ],
+    ids=[
+        "waived", "rejected", "paused", "ended before its launch", "without units", "with a unit without outputs",
+        "and another then", "a reviewer", "that is dropped", "with a unit of one that was launched",
+        "with another unit once it has ended",
+    ],
+)  # fmt: skip
+def test_each_fact_concerns_these_workers_and_no_others(
+    facts: list[tuple[e.Fact, str | None]], asked: list[str], pending: list[str], undone: int
+) -> None:
+    night = deployment()
+    for fact, name in facts:
+        moves = name if isinstance(fact, e.Exited | e.Launched) else None
+        draft = transition(night.d.workers[moves], fact) if moves else e.Draft(fact)
+        night.say(fact, worker=name, attempt=draft.attempt, source=draft.source, to=draft.to)
+
+    assert (asked, pending, undone) == standing(night)
+
+
+@pytest.mark.parametrize(
+    ("fields", "staged", "asked"),
+    [
+        ({}, False, []),
+        ({"undone": 1}, False, ["w0"]),
+        ({"observation": Observation("w0", 1, "exited", processes=1)}, False, ["w0"]),
+        ({"intent": 3}, False, ["w0"]),
+        ({"prompt": 3}, False, ["w0"]),
+        ({"trespasses": 1}, False, ["w0"]),
+        ({"review": 1}, False, ["w0"]),
+        ({}, True, ["w0"]),
+    ],
+    ids=str,
+)
+def test_who_is_verified_stays_in_question_while_anything_of_its_own_is_under_way(
+    fields: dict[str, object], *, staged: bool, asked: list[str]
+) -> None:
+    night = deployment(1)
+    launch(night, "w0")
+    night.d.plan = msgspec.structs.replace(night.d.plan, workers=WorkersSpec(stage=staged))
+    worker = night.d.workers["w0"]
+    worker.undone, worker.state = 0, "exited"
+    for key, value in fields.items():
+        setattr(worker, key, value)
+    night.say(e.Verified(), worker="w0", source="exited", to="verified")
+
+    assert asked == list(night.d.in_question or ())

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakeman.core.plan.key_positions import Path, locate, spell, statements
+from wakeman.core.plan.key_positions import Path, locate, repeated, spell, statements
 
 SCALARS = (
     "1",
@@ -199,6 +199,18 @@ def test_a_table_below_an_array_of_tables_belongs_to_the_latest_element() -> Non
 
     assert set(every_path(data)) == set(locate(text))
     assert locate(text)["a", 1, "c", 1, "y"] == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "twice"),
+    [
+        ('{"a": 1,\n"a": 2}', [(("a",), 2)]),
+        ('{"a": 1,\n"b": {"a": 2, "c": 3,\n"c": 4}}', [(("b", "c"), 3)]),
+        ('{"a": {"b": 1}, "c": [{"b": 2}, {"b": 3}]}', []),
+    ],
+)
+def test_a_key_that_stands_twice_in_one_object_of_json_is_named(text: str, twice: list[tuple[Path, int]]) -> None:
+    assert twice == repeated(text)
 
 
 def test_an_empty_text_has_no_keys() -> None:

@@ -88,8 +88,8 @@ def test_what_is_for_the_network_stands_beside_an_address_only(to: str, why: str
 
 
 def test_answers_come_back_by_one_topic() -> None:
-    with pytest.raises(PlanError, match=r"wake.to\[1\].answers_file: found a second one; expected one"):
-        plan_to('{ ntfy = "a", answers_file = "x" }, { ntfy = "b", answers_file = "x" }')
+    with pytest.raises(PlanError, match=r"wake.to\[2\].answers_file: found a second one; .* as in wake.to\[1\]"):
+        plan_to('{ tmux = "desk" }, { ntfy = "a", answers_file = "x" }, { ntfy = "b", answers_file = "x" }')
 
 
 def test_a_plan_lists_each_address_with_what_leaves_and_each_secret() -> None:
@@ -107,18 +107,22 @@ def test_a_plan_lists_each_address_with_what_leaves_and_each_secret() -> None:
 
 
 def test_a_plan_says_of_answers_services_and_the_desktop_what_they_are() -> None:
-    plan = plan_to('{ ntfy = "t", answers_file = "a", share = "words" }, { apprise = "u" }, { desktop = true }')
+    words = plan_to('{ ntfy = "t", answers_file = "a", share = "words" }, { apprise = "u" }, { desktop = true }')
+    counts = plan_to('{ ntfy = "t", answers_file = "a" }')
 
-    used = {use.key: (use.path, use.what) for use in other_paths(plan)}
+    used, less = ([(use.key, use.path, use.what) for use in other_paths(plan)] for plan in (words, counts))
 
     leaves = "leaves this machine at each notice: causes, counts, names of workers, units and files"
-    assert ("t", f"{leaves}, and the last words of workers, what their dialogs ask, and the choices") == used[
-        "wake.to[0].ntfy"
-    ]
-    assert "a" == used["wake.to[0].answers_file"][0]
-    assert "topic by which answers come back: they act on this deployment" in used["wake.to[0].answers_file"][1]
-    assert "u" == used["wake.to[1].apprise"][0]
-    assert ("notify-send", "shows notices on this machine's desktop") == used["wake.to[2].desktop"]
+    topic = "names the topic by which answers come back: they act on this deployment; buttons carry its address"
+    said = f"{leaves}, and the last words of workers, what their dialogs ask, and the choices"
+    assert [
+        ("wake.to[0].ntfy", "t", said),
+        ("wake.to[0].answers_file", "a", topic),
+        ("wake.to[1].apprise", "u", leaves),
+        ("wake.to[1].apprise", "u", "is read at each notice: where that goes, with what logs in"),
+        ("wake.to[2].desktop", "notify-send", "shows notices on this machine's desktop"),
+    ] == used
+    assert [("wake.to[0].ntfy", "t", leaves), ("wake.to[0].answers_file", "a", topic)] == less
 
 
 def test_what_is_on_this_machine_has_no_address() -> None:

@@ -207,6 +207,12 @@ def test_a_unit_that_cannot_be_used_is_refused(spec: dict[str, Any], expected: s
     assert expected in refused(**spec)
 
 
+def test_a_unit_of_a_session_that_somebody_else_has_started_may_have_no_output() -> None:
+    plan = Plan(name="x", units=UnitsSpec(items=("a",), output=()), workers=WorkersSpec(sessions="watch"))
+
+    assert [()] == [unit.outputs for unit in units(plan, (), "/root")]
+
+
 def test_a_verification_also_has_the_first_output() -> None:
     unit = Unit(name="a", outputs=("x", "y"))
 

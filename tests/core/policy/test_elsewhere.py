@@ -30,6 +30,7 @@ from wakeman.core.policy.elsewhere import (
     meant_by,
     nonce,
     pushed_questions,
+    questions_in_notice,
     told_questions,
 )
 
@@ -177,6 +178,20 @@ def test_a_held_row_is_asked_about_by_its_name() -> None:
         )
         == question
     )
+
+
+@pytest.mark.parametrize(
+    ("causes", "asked"),
+    [([], []), (["v0", "v2", "other"], ["v0", "v2"]), ([f"v{n}" for n in range(7)], ["v0", "v1", "v2", "v3", "v4"])],
+    ids=["none", "some", "more than five"],
+)
+def test_of_the_questions_of_a_notice_the_first_five_are_asked_by_pushes(causes: list[str], asked: list[str]) -> None:
+    d = night(*(worker(PERMISSION, f"v{n}") for n in range(7)))
+    keys = {each.worker: each.key for each in pushed_questions(d, WORDS)}
+
+    found = questions_in_notice(d, WORDS, [keys.get(name, name) for name in causes])
+
+    assert asked == [each.worker for each in found]
 
 
 def test_only_what_was_told_can_be_answered() -> None:

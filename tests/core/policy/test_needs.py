@@ -595,6 +595,28 @@ def several(*pairs: tuple[str, int]) -> Deployment:
     return night(*(changed(each, since=NOW - timedelta(minutes=pairs[at][1])) for at, each in enumerate(workers)))
 
 
+LOOK_AGAIN = "look for its session, once you have started it again"
+
+
+@pytest.mark.parametrize(
+    ("sessions", "stop", "retry"),
+    [
+        ("start", "end it; its undone units go to a cleanup worker", "start another attempt for what is undone"),
+        ("watch", "let it go: its session goes on as it is", LOOK_AGAIN),
+        ("own", "end it", LOOK_AGAIN),
+    ],
+)
+def test_what_a_stop_and_a_retry_do_depends_on_who_has_started_the_session(
+    sessions: Any, stop: str, retry: str
+) -> None:
+    workers = msgspec.structs.replace(INTERACTIVE, sessions=sessions)
+    [one] = needs(under(talking(reason="silent"), workers=workers), NOW)
+
+    assert [("wakeman stop night/w", stop), ("wakeman retry night/w", retry)] == [
+        (each.line, each.does) for each in one.commands[1:]
+    ]
+
+
 def test_equal_words_of_several_are_one_need_with_the_longest_wait_first() -> None:
     d = several(("npm ci", 2), ("rm x", 9), ("npm ci", 41), ("npm ci", 5), ("npm ci", 6), ("npm ci", 7))
 
@@ -805,12 +827,39 @@ def test_each_wait_says_when_it_goes_on(d: Deployment, says: str, words: str) ->
     assert [] == needs(d, NOW)
 
 
-def test_those_queued_for_different_reasons_are_told_apart_and_one_of_before_is_not_told() -> None:
+def test_those_queued_for_different_reasons_are_told_apart() -> None:
+    assert ["Licenses", "Priority"] == [words for _, words in waiting(queued("Licenses", "Priority"))]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "waits"), [((9, 5), 9), ((5, 9), 9), ((None, 5), 5), ((9, None), 9), ((None, None), None)], ids=str
+)
+def test_those_who_are_queued_together_wait_since_the_first_of_them_does(
+    minutes: tuple[int | None, ...], waits: int | None
+) -> None:
+    d = queued("Priority", "Priority")
+    for worker, ago in zip(d.workers.values(), minutes, strict=True):
+        worker.since = None if ago is None else NOW - timedelta(minutes=ago)
+
+    assert [None if waits is None else NOW - timedelta(minutes=waits)] == [each.since for each in waiting_for(d, NOW)]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"attempt": 2},
+        {"state": "exited", "ended_by": "itself", "code": 0},
+        {"state": "stuck", "reason": "waiting", "why": "asks for it", "asked": True},
+    ],
+    ids=["of an attempt before", "over", "asked about"],
+)
+def test_whose_session_was_queued_and_waits_for_that_no_more_is_not_told_with_the_others(
+    fields: dict[str, Any],
+) -> None:
     d = queued("Licenses", "Priority")
-    d.workers["v"].attempt = 2
+    changed(d.workers["v"], **fields)
 
     assert [("w is queued: elsewhere starts it", "Licenses")] == waiting(d)
-    assert ["Licenses", "Priority"] == [words for _, words in waiting(queued("Licenses", "Priority"))]
 
 
 TRIES = Observation("w", 1, "running", why="529, try 3", retries=True)

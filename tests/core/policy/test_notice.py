@@ -630,6 +630,31 @@ def test_a_worker_is_exhausted_when_neither_it_nor_a_cleanup_does_what_is_left(
     assert out == notice.exhausted(d, d.workers["w"])
 
 
+@pytest.mark.parametrize(
+    ("fields", "plan", "edition", "decision", "gone"),
+    [
+        ({}, {}, 8, SLEEP, True),
+        ({}, {}, 9, SLEEP, True),
+        ({}, {}, 7, SLEEP, False),
+        ({}, {}, 8, Decision("wrap up"), False),
+        ({}, {"workers": WorkersSpec(sessions="start")}, 8, SLEEP, False),
+        ({}, {"cleanup": CleanupSpec(rounds=1)}, 8, SLEEP, False),
+        ({"ended_by": "person"}, {}, 8, SLEEP, False),
+        ({"state": "running"}, {}, 8, SLEEP, False),
+    ],
+    ids=str,
+)
+def test_of_somebody_else_s_session_is_told_that_it_has_ended_and_left_units_undone(
+    fields: dict[str, Any], plan: dict[str, Any], edition: int, decision: Decision, *, gone: bool
+) -> None:
+    watched = {"workers": WorkersSpec(sessions="watch"), "cleanup": CleanupSpec(rounds=0), **plan}
+    d = changed(under(night(spent(**fields)), **watched), edition=edition)
+    told = [each for each in notice.causes(d, decision, "exit:1") if each.kind == "ask"]
+
+    says = "w: has ended, 1 of its units undone"
+    assert [notice.Cause("ask", "ask:w:2:gone", says, "spent", "w")] * gone == told
+
+
 def test_what_is_done_or_waits_to_be_taken_over_exhausts_nobody() -> None:
     d = under(night(spent()), cleanup=CleanupSpec(rounds=0), workers=WorkersSpec(stage=True))
     taken = OpenIntent(seq=7, action="install", at=NOW, worker="w", target="a")

@@ -25,7 +25,6 @@ from wakeman.core.model import (
 from wakeman.core.policy import notice
 from wakeman.core.policy.attempts import reset_is_due, tries_service
 from wakeman.core.policy.limits import due_launches, every, launches_barred, outage_holds
-from wakeman.core.policy.tables import EDITION_RETRY_TRIES_MIN
 
 WHY = "the service is unavailable: 529"
 
@@ -206,7 +205,7 @@ def test_after_the_last_that_tried_the_next_tries_and_no_other(last: str, next_:
     assert [next_] == [name for name in d.workers if tries_service(d, d.workers[name])]
 
 
-@pytest.mark.parametrize(("edition", "next_"), [(EDITION_RETRY_TRIES_MIN, "c"), (EDITION_RETRY_TRIES_MIN - 1, "b")])
+@pytest.mark.parametrize(("edition", "next_"), [(7, "c"), (6, "b")])
 def test_one_whose_retry_a_person_requested_tries_before_all_others(edition: int, next_: str) -> None:
     d = Log().d
     d.edition, d.in_question = edition, None

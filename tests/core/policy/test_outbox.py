@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.log import NOW, Log
 
 from wakeman.core.log import events as e
-from wakeman.core.model import Plan, UnitsSpec, WakeSpec, WakeTarget
+from wakeman.core.model import CleanupSpec, Plan, UnitsSpec, WakeSpec, WakeTarget, WorkersSpec
 from wakeman.core.policy import outbox
 from wakeman.core.policy.notice import Cause, due_causes
+from wakeman.core.policy.tables import EDITION
 
 DESK, PHONE, SEND = WakeTarget(tmux="desk"), WakeTarget(tmux="phone"), WakeTarget(run=("send.sh",))
 FAILED = {"tmux:desk": "tmux desk: not idle"}
@@ -132,6 +134,27 @@ def test_what_a_check_found_stands_until_the_deployment_is_closed(cause: str) ->
     log.d.outcome = "partial"
 
     assert (1, []) == (found, outbox.waiting_entries(log.d))
+
+
+@pytest.mark.parametrize(
+    ("cause", "plan", "full", "due"),
+    [
+        ("ask:disk", {}, "no space left", 1),
+        ("ask:disk", {}, "", 0),
+        ("ask:w:1:gone", {"workers": WorkersSpec(sessions="watch"), "cleanup": CleanupSpec(rounds=0)}, "", 1),
+        ("ask:w:1:gone", {}, "", 0),
+    ],
+    ids=str,
+)
+def test_a_question_is_told_again_for_as_long_as_it_stands(
+    cause: str, plan: dict[str, Any], full: str, due: int
+) -> None:
+    log = night()
+    log.d.plan, log.d.full, log.d.edition = replace(log.d.plan, **plan), full, EDITION
+    told(log, cause, missed=FAILED, after=15.0)
+    log.running().move(e.Exited(why="", ended_by="itself", code=1))
+
+    assert due == len(again(log, 15))
 
 
 def test_deliveries_are_ever_further_apart_and_given_up_after_a_day() -> None:

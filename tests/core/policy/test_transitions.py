@@ -261,6 +261,14 @@ def test_a_worker_in_the_same_trouble_as_before_stays_as_it_is(reason: str) -> N
     assert [] == facts(deployment(seen(one, activity="busy" if reason == "silent" else reason)))
 
 
+def test_the_same_trouble_after_an_answer_is_another() -> None:
+    one = worker("stuck", reason="waiting", stalled_life="aa", life_mono=MONO - AFTER_S, answered=True)
+
+    found = facts(deployment(seen(one, activity="waiting")))
+
+    assert [e.Recovered, e.Stalled] == [type(fact) for fact in found]
+
+
 @pytest.mark.parametrize(
     ("fields", "said", "why"),
     [

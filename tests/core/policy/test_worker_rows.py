@@ -239,12 +239,15 @@ def test_no_client_that_is_at_work_is_nudged(
         ("silent", "print", ("capture",)),
         ("silent", "interactive", ("nudge", "capture")),
         ("bored", "interactive", ()),
+        ("silent", "watch", ("capture",)),
+        ("silent", "own", ("nudge", "capture")),
     ],
 )
-def test_each_reason_has_its_ladder_and_only_who_can_read_is_nudged(
+def test_each_reason_has_its_ladder_and_only_who_can_read_and_may_be_typed_to_is_nudged(
     reason: str, mode: str, rungs: tuple[str, ...]
 ) -> None:
-    workers = WorkersSpec(mode=mode)  # type: ignore[arg-type] # a literal of a parameter
+    theirs = {"mode": "interactive", "sessions": mode} if mode in ("watch", "own") else {"mode": mode}
+    workers = WorkersSpec(**theirs)  # type: ignore[arg-type] # literals of a parameter
 
     assert rungs == ladder(Plan(name="n", units=UnitsSpec(), workers=workers, stuck=LADDERS), reason)
 
@@ -297,6 +300,36 @@ def of_now(one: WorkerState, edition: int = EDITION_PROGRESS_MIN, **tables: obje
     d = deployment(one, **tables)
     d.edition, d.mono = edition, 1000.0
     return d
+
+
+@pytest.mark.parametrize(
+    ("row", "d"),
+    [
+        ("leave", of_now(worker())),
+        ("leave", of_now(worker(state="pending"))),
+        ("stop", of_now(worker(stop=True))),
+        ("restart", of_now(worker(again=True))),
+        ("enter", typed(worker())),
+        ("sweep", swept(OLD)),
+        ("tell", of_now(worker(swept=("check_1",)), workers=INTERACTIVE)),
+        ("continue", of_now(worker(reason="limited", until=NOW), workers=INTERACTIVE)),
+        ("report", of_now(worker(unheard=UNHEARD_MAX))),
+        ("investigate", of_now(worker(**TROUBLE))),
+        ("tidy", left_by("exited", 1)),
+        ("retry", of_now(worker(state="exited", ended_by="machine"))),
+        ("finish", of_now(worker(finished=2))),
+        ("finish", of_now(worker(finishing=True))),
+        ("finish", of_now(worker(given_mono=1.0))),
+        ("time out", of_now(worker(), stuck=StuckSpec(longest=60.0))),
+        ("warn", of_now(worker(trespasses=1))),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_whatever_is_remarkable_of_a_worker_has_its_row_decided(row: str, d: Deployment) -> None:
+    decided = decide_worker(d, d.workers["w"])
+
+    assert row == decided.row
+    assert [decided] * (row != "leave") == taken(d)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ from tests.transcript import AT, answered
 
 from wakeman.core.errors import StorageError
 from wakeman.core.log import events as e
-from wakeman.core.model import Deployment, WorkerState
+from wakeman.core.model import Deployment, Plan, StuckSpec, UnitsSpec, WorkerState
 from wakeman.core.policy.tables import Decision
 from wakeman.engine import layout
 from wakeman.engine.effects.capture import Capture, capture, keep_screens
+from wakeman.engine.protocol.check import _workers
 
 FILE = "screens/w0.txt"
 
@@ -120,3 +121,20 @@ def test_of_many_screens_those_that_cannot_be_read_say_why() -> None:
     shown = [play.stage.files.read(layout.inside(d.host, f"screens/{name}")) for name in digests]
     assert [b"one", b"three"] == [shown[0], shown[2]]
     assert shown[1].startswith(b"(no screen: ")
+
+
+@pytest.mark.parametrize("trespasses", [0, 1])
+@pytest.mark.parametrize(
+    ("edition", "kept"), [(6, [["a"], ["b"]]), (7, [["a", "b"]]), (8, [["a", "b"]])], ids=["6", "7", "8"]
+)
+def test_the_screens_that_one_check_keeps_are_kept_at_once_since_logs_say_so(
+    edition: int, kept: list[list[str]], trespasses: int
+) -> None:
+    silent = [WorkerState(name=name, session=name, state="stuck", reason="silent", attempt=1) for name in "ab"]
+    other = WorkerState(name="c", session="c", state="running", trespasses=trespasses)
+    plan = Plan(name="n", units=UnitsSpec(), stuck=StuckSpec(silent=("capture",)))
+    d = Deployment(name="n", edition=edition, plan=plan, workers={each.name: each for each in (*silent, other)})
+
+    steps, _ = answered(_workers(d, AT), {Capture: {}})
+
+    assert kept == [list(each.files) for each in steps if isinstance(each, Capture)]

@@ -15,7 +15,7 @@ from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Unit, UnitState
 from wakeman.core.policy.tables import Decision
 from wakeman.engine.effects.alarm import Disarm, FindAlarm
-from wakeman.engine.effects.close import Bury, bury, close, closing
+from wakeman.engine.effects.close import Bury, LetGo, bury, close, closing, let_go
 from wakeman.engine.protocol.steps import append, drive
 from wakeman.ports import Start
 
@@ -46,6 +46,18 @@ def paused() -> Play:
     return play
 
 
+def watched(*, answers: bool = True) -> Play:
+    """Give a deployment of a session that somebody else has started."""
+    workers: dict[str, object] = {"by": "{{ unit }}", "sessions": "watch", "command": [], "mode": "interactive"}
+    units: dict[str, object] = {"items": ["w0"], "output": "out/{{ unit }}"}
+    play = Play(plan={"units": units, "workers": workers, "cleanup": {"rounds": 0}})
+    play.stage.sessions.stranger("w0")
+    play.up()
+    if not answers:
+        play.stage.sessions.state = "unknown"
+    return play
+
+
 def closed(play: Play, row: str) -> list[Step]:
     world, into = play.stage.world(), list[Step]()
     with world.logs.hold(NAME, world.by) as log:
@@ -65,9 +77,11 @@ def closed(play: Play, row: str) -> list[Step]:
         (lambda: begun(owed=True), "give up", [FindAlarm, "action: closed"]),
         (lambda: begun(answers=False), "wrap up", [Bury, FindAlarm, "action: closed"]),
         (lambda: begun(answers=False), "give up", ["action: closed", *GONE]),
+        (watched, "wrap up", [Bury, "action: closed", LetGo, *GONE]),
+        (lambda: watched(answers=False), "give up", ["action: closed", LetGo]),
     ],
 )
-def test_the_alarm_goes_with_a_deployment_unless_a_notice_is_owed_or_dead_sessions_are_left(
+def test_the_alarm_goes_with_a_deployment_unless_a_notice_is_owed_or_sessions_are_to_be_buried_or_let_go(
     given: Callable[[], Play], row: str, steps: list[Step]
 ) -> None:
     """What was given up is left as it is: workers may still live."""
@@ -99,6 +113,28 @@ def test_only_the_deployments_own_dead_sessions_are_taken_away() -> None:
     assert (True, {own.start.session, "another", "unmarked"}) == lives
     assert bury(play.stage.world(), play.deployment)
     assert {"another", "unmarked"} == set(sessions)
+
+
+def test_what_is_left_of_a_watched_session_is_not_taken_away() -> None:
+    play = watched()
+    play.stage.sessions.playing["w0"].dead = True
+
+    assert (True, ["w0"]) == (bury(play.stage.world(), play.deployment), list(play.stage.sessions.playing))
+
+
+@pytest.mark.parametrize(
+    ("state", "answers", "free", "mark"),
+    [("running", True, True, ""), ("running", False, False, "night"), ("exited", False, True, "night")],
+)
+def test_marks_are_taken_off_the_watched_sessions_that_live(
+    state: Any, mark: str, *, answers: bool, free: bool
+) -> None:
+    play = watched(answers=answers)
+    d = play.deployment
+    d.workers["w0"].state = state
+
+    assert free == let_go(play.stage.world(), d)
+    assert mark == play.stage.sessions.playing["w0"].mark.partition("/")[0]
 
 
 def test_of_a_place_that_does_not_answer_nothing_is_known_to_be_gone() -> None:

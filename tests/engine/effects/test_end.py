@@ -12,6 +12,7 @@ from tests.transcript import answered
 from wakeman.core.log import events as e
 from wakeman.core.model import EDITION_PROGRESS_MIN, Deployment, Observation, WorkerState, attempt_id
 from wakeman.core.policy.tables import Decision
+from wakeman.engine import layout
 from wakeman.engine.effects.end import LINE_CHARS_MAX, HangUp, LeaveWord, Unsubmitted, end, end_workers, ender, to_end
 from wakeman.engine.effects.text import Type
 from wakeman.engine.protocol.steps import Append
@@ -173,6 +174,39 @@ def test_only_a_client_that_waits_for_a_word_is_told_to_leave(mode: str, said: s
     play.stage.harness.leave = "/exit"
 
     assert said == LeaveWord("w0").perform(play.stage.world(), play.deployment)
+
+
+def watched() -> Play:
+    """Give a deployment of a session that somebody else has started."""
+    workers: dict[str, object] = {"by": "{{ unit }}", "sessions": "watch", "command": [], "mode": "interactive"}
+    units: dict[str, object] = {"items": ["w0"], "output": "out/{{ unit }}"}
+    play = Play(plan={"units": units, "workers": workers, "cleanup": {"rounds": 0}})
+    play.stage.sessions.stranger("w0")
+    play.up()
+    play.stage.harness.leave = "/exit"
+    return play
+
+
+def test_a_watched_session_is_told_nothing_and_is_not_among_those_that_are_ended() -> None:
+    play = watched()
+    d = play.deployment
+    _, hang_up = end_workers(d, [d.workers["w0"]], "person")
+
+    assert "" == LeaveWord("w0").perform(play.stage.world(), d)
+    assert HangUp(sessions=(), term=(), kill=(), left=("w0",)) == hang_up
+
+
+def test_that_a_watched_session_was_let_go_is_on_disk_before_anything_follows() -> None:
+    play = watched()
+    d = play.deployment
+    file = layout.exit_file(d.host, d.workers["w0"])
+
+    assert "" == HangUp((), (), (), left=("w0",)).perform(play.stage.world(), d)
+    assert (f"{layout.LEFT}\n".encode(), False, "") == (
+        play.stage.files.read(file),
+        file in play.stage.files.unsynced,
+        play.stage.sessions.playing["w0"].mark,
+    )
 
 
 def test_sessions_are_ended_and_processes_signalled_by_their_marks() -> None:

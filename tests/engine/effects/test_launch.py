@@ -14,6 +14,7 @@ from wakeman.core.errors import DiskError, ProgramError, StorageError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, FileFingerprint, Unit, UnitState, WorkerState
 from wakeman.engine import layout
+from wakeman.engine.check import check
 from wakeman.engine.effects.launch import (
     Established,
     Failed,
@@ -339,6 +340,35 @@ def test_a_place_that_outlives_the_machine_is_asked_after_a_restart_too(monkeypa
     play.stage.clock.name = "another"
 
     assert isinstance(found(play), Established)
+
+
+def watched_open(*, begun: bool) -> Play:
+    """Give a deployment of sessions that somebody else has started: one that had ended is about to be watched again."""
+    workers: dict[str, object] = {"sessions": "watch", "command": [], "mode": "interactive"}
+    play = Play(workers=2, units=1, plan={"workers": workers, "cleanup": {"rounds": 0}})
+    for name in ("w0", "w1"):
+        play.stage.sessions.stranger(name)
+    play.up()
+    del play.stage.sessions.playing["w1"]
+    check(play.stage.world("hand:1"), NAME)
+    if begun:
+        play.stage.sessions.stranger("w1")
+    world = play.stage.world()
+    with world.logs.hold(NAME, world.by) as log:
+        intent = e.Draft(e.Intended(action="launch", target="w1", digest="d"), worker="w1", attempt=2)
+        drive(world, log, append("intent", [intent]), world.clock.now())
+    return play
+
+
+def test_a_session_that_was_about_to_be_watched_is_marked_now_unless_a_person_wants_otherwise() -> None:
+    play, gone = watched_open(begun=True), watched_open(begun=False)
+    there = play.stage.sessions.playing["w1"]
+
+    assert Failed("a person asked for something else", "person") == found(play, stop=True)
+    assert "" == there.mark
+    assert Established(there.session_id, there.pid, found=True) == found(play)
+    assert there.mark.startswith(f"{NAME}/w1/2@")
+    assert Failed("found no session 'w1' to watch: it has ended, or never began") == found(gone)
 
 
 # Preparing and making

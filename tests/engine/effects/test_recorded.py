@@ -26,7 +26,7 @@ from wakeman.core.model import (
 )
 from wakeman.engine.effects.alarm import Arm, Disarm, FindAlarm, Rearm
 from wakeman.engine.effects.capture import Capture
-from wakeman.engine.effects.close import Bury
+from wakeman.engine.effects.close import Bury, LetGo
 from wakeman.engine.effects.end import HangUp, LeaveWord, Unsubmitted
 from wakeman.engine.effects.launch import (
     Established,
@@ -40,10 +40,12 @@ from wakeman.engine.effects.launch import (
     Unconfirmed,
 )
 from wakeman.engine.effects.move import Exists, Rename
+from wakeman.engine.effects.press import Press, PressedOrNot
 from wakeman.engine.effects.promote import Promote
 from wakeman.engine.effects.sweep import EndSession, LeftOver, Next, SessionToEnd
 from wakeman.engine.effects.text import PressEnter, ReportedPrompts, Type
 from wakeman.engine.workspace import Promoted
+from wakeman.ports import Pressing
 
 NOW = datetime(2026, 1, 5, 22, 0, tzinfo=UTC)
 
@@ -75,6 +77,7 @@ FIRST = FindAlarm("first", NOW)
 TYPED = Unsubmitted("w")
 WORD, HANG_UP, SCREEN = LeaveWord("w"), HangUp((), (), ()), Capture({"w": "screens/w"})
 PLACE, MOVE, NEXT = Exists("/a"), Rename("/a", "/b"), Next(iter(()))
+PRESS, PRESSED = Press("w", Pressing("aa")), PressedOrNot(OpenIntent(seq=3, action="press", at=NOW, worker="w"))
 SHOT = e.Captured(file="screens/w", sha256="aa")
 
 READ: list[tuple[Any, e.Fact, object]] = [
@@ -93,6 +96,13 @@ READ: list[tuple[Any, e.Fact, object]] = [
     (SCREEN, OTHER, {}),
     (Bury(), OTHER, True),
     (Bury(), armed("missing"), False),
+    (LetGo(), e.Disarmed(generation=4), True),
+    (LetGo(), OTHER, False),
+    (PRESS, DONE, ""),
+    (PRESS, FAILED, "no room"),
+    (PRESS, OTHER, ""),
+    (PRESSED, DONE, ""),
+    (PRESSED, FAILED, "no room"),
     (WORD, ENDED, "/exit"),
     (WORD, CONFIRMED, ""),
     (WORD, OTHER, ""),

@@ -26,6 +26,7 @@ from wakeman.engine.effects.close import Bury
 from wakeman.engine.effects.end import HangUp
 from wakeman.engine.effects.launch import MakeSessions, Prepare, Recover, Remember
 from wakeman.engine.effects.move import Exists, Rename
+from wakeman.engine.effects.press import PressedOrNot
 from wakeman.engine.effects.promote import Promote
 from wakeman.engine.effects.sync import Sync
 from wakeman.engine.observe.judgement import Findings
@@ -40,7 +41,7 @@ from wakeman.engine.protocol.check import (
     check,
 )
 from wakeman.engine.protocol.requests import request, stop
-from wakeman.engine.protocol.steps import drive
+from wakeman.engine.protocol.steps import append, drive
 from wakeman.ports import Made, World
 
 
@@ -127,6 +128,16 @@ def written_anew(why: str = "") -> Play:
     if why:
         made.stage.files.failing["/plans/out/w0/u0.json"] = why
     return after(made, 70)
+
+
+def interrupted(made: Play) -> Play:
+    """Leave a notice and a press to a worker open, as a check and a verb that died have."""
+    world = made.stage.world("hand:1")
+    wake = e.Draft(e.Intended(action="wake", text="x", causes=("ask:x",)))
+    press = e.Draft(e.Intended(action="press", target="w0", digest="d1"), worker="w0", attempt=1)
+    with world.logs.hold(NAME, world.by) as log:
+        drive(world, log, append("fold", [wake, press]), world.clock.now())
+    return made
 
 
 LOOK: list[Step] = [FindAlarm, Spool, ClearSpool, Observe, "look?: looked"]
@@ -263,6 +274,10 @@ CHECKS: dict[str, tuple[Callable[[], Play], list[Step]]] = {
             "decision: sleep",
             *REARM,
         ],
+    ),
+    "a press was left open": (
+        lambda: interrupted(looked(begun(**ONE))),
+        [FindAlarm, PressedOrNot, "outcome: w0 effected", *LOOK[1:], "decision: sleep"],
     ),
     "a promotion was left open": (
         lambda: crashed(after(begun(**STAGED, units=1), 70), Promote),

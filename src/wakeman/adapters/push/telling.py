@@ -11,7 +11,7 @@ from wakeman.adapters.push.secret import kept_secret
 from wakeman.core.errors import WakemanError
 from wakeman.core.model import Deployment, WakeTarget
 from wakeman.core.policy import notice
-from wakeman.core.policy.elsewhere import PUSHED_QUESTIONS_MAX, pushed_questions
+from wakeman.core.policy.elsewhere import questions_in_notice
 from wakeman.ports import Delivery
 
 
@@ -63,7 +63,7 @@ def _with_buttons(target: WakeTarget, pushed: Pushed, d: Deployment, causes: Seq
 
     Boundary: where nothing can be answered, or the topic of answers cannot be used, the notice alone.
     """
-    found = [each for each in pushed_questions(d, target) if each.key in causes][:PUSHED_QUESTIONS_MAX]
+    found = questions_in_notice(d, target, causes)
     if not found:
         return [pushed]
     try:

@@ -131,5 +131,4 @@ def _move_worker(deployment: Deployment, event: e.Event, to: State) -> None:
         )
     worker.state = to
     worker.since = event.at
-    if deployment.in_question is not None and worker.name not in deployment.in_question:
-        ask_about(deployment, worker.name)
+    ask_about(deployment, worker.name)

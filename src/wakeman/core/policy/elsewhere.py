@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Literal
 
 from msgspec import Struct, json
@@ -58,6 +58,11 @@ def pushed_questions(d: Deployment, target: WakeTarget) -> list[PushedQuestion]:
     if target.share == "words":
         found += [each for worker in notice.asking_workers(d) if worker.live for each in _questions_of(worker)]
     return found
+
+
+def questions_in_notice(d: Deployment, target: WakeTarget, causes: Collection[str]) -> list[PushedQuestion]:
+    """List those of them that a notice of these causes asks by pushes of their own: the first few."""
+    return [each for each in pushed_questions(d, target) if each.key in causes][:PUSHED_QUESTIONS_MAX]
 
 
 def told_questions(d: Deployment, target: WakeTarget) -> list[PushedQuestion]:

@@ -149,7 +149,7 @@ def unfinished_sessions(d: Deployment) -> list[Cause]:
     left = [
         (w, len(missing(d, w)))
         for w in d.workers.values()
-        if w.ended and w.ended_by != "person" and d.plan_of(w).workers.found and exhausted(d, w)
+        if d.plan_of(w).workers.found and w.ended_by != "person" and exhausted(d, w)
     ]
     return [
         Cause(

@@ -46,6 +46,8 @@ def delay(d: Deployment, wake: OpenIntent) -> float:
 
 def waiting_entries(d: Deployment) -> list[OwedNotice]:
     """List what waits for its next delivery; what is on its way, and what nobody asks any more, left out."""
+    if not d.outbox:
+        return []
     on_their_way = {wake.again for wake in d.wakes.values()}
     standing = _standing(d)
     return [
@@ -100,8 +102,7 @@ def _told_again(seq: int, text: str, causes: tuple[str, ...], since: datetime, *
 def _standing(d: Deployment) -> frozenset[str]:
     """Return the keys of what is asked now."""
     held = {notice.held_key(d.held, d.holds)} if d.held else set[str]()
-    asked = (*notice.troubles(d), *notice.unfinished_sessions(d)) if d.outbox else ()
-    return frozenset({cause.key for cause in asked} | held) if d.outbox else frozenset()
+    return frozenset({cause.key for cause in (*notice.troubles(d), *notice.unfinished_sessions(d))} | held)
 
 
 def _stands(d: Deployment, cause: str, standing: frozenset[str]) -> bool:

@@ -74,8 +74,7 @@ def ask_about_pending(d: Deployment) -> None:
 
 
 def count_dropped(d: Deployment, worker: WorkerState) -> None:
-    """Apply that a worker was removed, with its units."""
-    d.pending.pop(worker.name, None)
+    """Apply that a worker was removed, with its units; before, all were asked about."""
     (d.in_question or {}).pop(worker.name, None)
     d.undone -= 0 if worker.review else worker.undone
 
