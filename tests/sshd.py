@@ -53,8 +53,15 @@ Host NAME
 class SshHosts:
     """The daemons, and the configuration by which ssh finds them."""
 
-    def __init__(self, place: Path) -> None:
-        self.place, self.config = place, place / "config"
+    def __init__(self, place: Path, *, apart: bool = False) -> None:
+        """With `apart`, each host has a disk of its own at `/tmp`, and sees nothing of what is there here but the
+        fixture's own files.
+        """
+        self.place, self.config, self.apart = place, place / "config", apart
+
+    def disk(self, name: str, path: Path) -> Path:
+        """Return where a host that is apart has what it sees at a path below `/tmp`."""
+        return self.place / f"{name}.disk" / path.relative_to("/tmp")
 
     def begin(self) -> None:
         """Make keys and configurations, and start the daemons."""
@@ -77,7 +84,10 @@ class SshHosts:
         """Start a host's daemon."""
         daemon = f"exec {SSHD} -f {self.place}/{name}.conf -E {self.place}/{name}.log"
         hidden = f"mount -t tmpfs none {self.place}/{HIDDEN} && " if name == ALONE else ""
-        alone = ("unshare", "--mount") if name == ALONE else ()
+        if self.apart:
+            disk, inside = f"{self.place}/{name}.disk", self.disk(name, self.place)
+            hidden = f"mkdir -p {inside} && mount --bind {self.place} {inside} && mount --rbind {disk} /tmp && "
+        alone = ("unshare", "--mount") if name == ALONE or self.apart else ()
         subprocess.run([*alone, "/bin/sh", "-c", hidden + daemon], check=True)
         until(lambda: bool(self.daemon(name)), 20)
 
@@ -137,10 +147,10 @@ class SshHosts:
 
 
 @contextmanager
-def running_hosts() -> Iterator[SshHosts]:
-    """Yield hosts, which are ended afterwards."""
+def running_hosts(*, apart: bool = False) -> Iterator[SshHosts]:
+    """Yield hosts, which are ended afterwards; see `SshHosts`."""
     with TemporaryDirectory(prefix="wkh", dir="/tmp", ignore_cleanup_errors=True) as place:
-        hosts = SshHosts(Path(place))
+        hosts = SshHosts(Path(place), apart=apart)
         try:
             hosts.begin()
             yield hosts

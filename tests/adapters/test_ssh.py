@@ -8,16 +8,21 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from wakeman.adapters.ssh import HostLook, Ssh, session_told
+from wakeman.adapters.ssh import HostLook, Ssh, SshBackend, session_told
 from wakeman.adapters.ssh.connection import Connection, HostTmux
 from wakeman.adapters.ssh.placements import Placement, Placements
 from wakeman.core.errors import ProgramError
+from wakeman.core.model import Plan, SshSpec, UnitsSpec, WorkersSpec
 from wakeman.ports import Listing, SessionInfo, Start
 
 MARK, SERVER, NEXT = "night/w/1@b", "71:1700", "95:1800"
 SILENT = "no route; if it does not come back: wakeman lost alpha"
 LOST = ("lost", "machine", "a person said that alpha is lost")
 HERE = SessionInfo("w", f"$0@{SERVER}", "running", MARK, pid=72, created=5.0)
+
+
+def start(session: str, mark: str) -> Start:
+    return Start(session, mark, ("true",), "/")
 
 
 def placed(server: str = SERVER) -> Placement:
@@ -30,6 +35,8 @@ def placed(server: str = SERVER) -> Placement:
         (placed(), HostLook(Listing("up", SERVER, (HERE,))), ("running", "", "")),
         (placed(""), HostLook(Listing("up", SERVER, (HERE,))), ("running", "", "")),
         (placed(), HostLook(Listing("unknown", why="no route")), ("unknown", "", SILENT)),
+        (placed(), HostLook(Listing("up", SERVER, (HERE,)), held={"ab@alpha": "no room"}), ("unknown", "", "no room")),
+        (replace(placed(), lost=True), HostLook(Listing("up", SERVER), held={"ab@alpha": "no room"}), LOST),
         (placed(""), HostLook(Listing("unknown", why="no route")), ("unknown", "", SILENT)),
         (placed(), HostLook(Listing("up", SERVER)), None),
         (replace(placed(), lost=True), HostLook(Listing("unknown", why="no route")), LOST),
@@ -59,12 +66,12 @@ def test_what_a_host_answers_tells_of_each_session(
 
 def test_placements_are_kept_until_they_are_dropped_whatever_a_crash_cut_off(tmp_path: Path) -> None:
     kept = Placements(str(tmp_path))
-    one, two = kept.place([("alpha", "w1", "m1"), ("beta", "w2", "m2")])
+    one, two = kept.place([("alpha", start("w1", "m1")), ("beta", start("w2", "m2"))])
     kept.confirm([(one.id, SERVER)])
     with (tmp_path / "ssh" / "placements.jsonl").open("a") as file:
         file.write('{"id":"cut o')
     kept.drop([two.id])
-    (three,) = kept.place([("beta", "w2", "m3")])
+    (three,) = kept.place([("beta", start("w2", "m3"))])
 
     found = Placements(str(tmp_path)).kept()
     assert [(one.id, SERVER), (three.id, "")] == [(each.id, each.server) for each in found]
@@ -73,7 +80,9 @@ def test_placements_are_kept_until_they_are_dropped_whatever_a_crash_cut_off(tmp
 
 def test_what_was_lost_is_kept_until_it_is_known_to_run_no_more(tmp_path: Path) -> None:
     kept = Placements(str(tmp_path))
-    one, two, other = kept.place([("alpha", "w1", "m1"), ("alpha", "w2", "m2"), ("beta", "w3", "m3")])
+    one, two, other = kept.place(
+        [("alpha", start("w1", "m1")), ("alpha", start("w2", "m2")), ("beta", start("w3", "m3"))]
+    )
     kept.lose([one.id, two.id])
     kept.drop([one.id, other.id])
 
@@ -127,3 +136,35 @@ def test_what_ssh_says_of_itself_is_no_answer_of_tmux(tmp_path: Path, code: int,
     listing = HostTmux(Connection(str(ssh), "", "alpha", {"PATH": "/usr/bin:/bin"}), "wakeman", "/").listing()
 
     assert ("unknown", why) == (listing.state, listing.why)
+
+
+@pytest.mark.parametrize(
+    ("version", "told", "says"),
+    [
+        ("rsync  version 3.2.7  protocol version 31", "exit 0", ""),
+        ("rsync  version v3.4.1  protocol version 32", "exit 0", ""),
+        ("rsync  version 3.0.9  protocol version 30", "exit 0", "expected rsync 3.1 or newer"),
+        ("openrsync: protocol version 29", "exit 0", "expected rsync 3.1 or newer"),
+        ("", "exit 0", "rsync: not found on .*, and ssh.files = 'copied' needs it"),
+        (
+            "rsync  version 3.2.7  protocol version 31",
+            "case $* in *rsync*) exit 127 ;; esac",
+            "alpha: rsync: not found",
+        ),
+    ],
+)
+def test_files_are_copied_only_where_both_sides_have_rsync(tmp_path: Path, version: str, told: str, says: str) -> None:
+    for name, script in {"rsync": f"echo '{version}'" if version else "", "ssh": told}.items():
+        if script:
+            (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+            (tmp_path / name).chmod(0o700)
+    workers = WorkersSpec(command=("true",), executor="ssh", stage=True)
+    spec = SshSpec(hosts={"alpha": 1}, files="copied", send=("a",))
+    plan = Plan(name="n", units=UnitsSpec(items=("a",)), workers=workers, ssh=spec)
+
+    if says:
+        with pytest.raises(ProgramError, match=says):
+            SshBackend().place(plan, "/", {"PATH": str(tmp_path)})
+    else:
+        place = SshBackend().place(plan, "/", {"PATH": str(tmp_path)})
+        assert (f"{tmp_path}/rsync", '["a"]') == (place["rsync"], place["send"])

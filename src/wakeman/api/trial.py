@@ -18,7 +18,7 @@ from wakeman.core.errors import ProgramError, WakemanError
 from wakeman.core.model import Host, Plan
 from wakeman.engine.attempt.compose import shortened_start
 from wakeman.engine.start.prepare import PreparedPlan
-from wakeman.ports import Executor, Made, SessionInfo, Start, World
+from wakeman.ports import Carried, Executor, Made, SessionInfo, Start, World
 
 SESSION_S = 20.0
 """Seconds in which a session is to run its program."""
@@ -153,7 +153,8 @@ def _try_session(
         world.files.write(f"{place}/wrapper.sh", world.wrapper())
         argv = ("/bin/sh", f"{place}/wrapper.sh", home, "--", f"{place}/program")
         name = f"wakeman-trial-{os.getpid()}"
-        start = shortened_start(Start(session=name, mark=mark, argv=argv, cwd="/", env=host.env))
+        carried = Carried(needs=(argv[1], f"{home}/", argv[-1]), leaves=(f"{home}/claim",), last=f"{home}/exit")
+        start = shortened_start(Start(session=name, mark=mark, argv=argv, cwd="/", env=host.env, carried=carried))
         (made,) = executor.submit([start])
         if made.error:
             return Trial(what, made.error, made.mend or "wakeman doctor")

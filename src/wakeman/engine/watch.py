@@ -26,7 +26,6 @@ from wakeman.engine.check import check
 from wakeman.engine.live import hold, require
 from wakeman.engine.observe.judgement import output_marks
 from wakeman.engine.observe.spool import (
-    WROTE_PREFIX,
     claims,
     first_few,
     lies_in_any,
@@ -145,7 +144,7 @@ class _Watching:
                 self.wanted = "hook"
                 self._read_hook_report(path)
             elif path.startswith(f"{self.home}/attempts/"):
-                if posixpath.basename(path).startswith(WROTE_PREFIX):
+                if posixpath.basename(path).startswith(layout.WROTE_PREFIX):
                     self._read_hook_report(path)
             else:
                 self._suspect(path)
@@ -161,7 +160,7 @@ class _Watching:
         attempt = posixpath.basename(posixpath.dirname(posixpath.dirname(path)))
         if report is None or report.worker not in self.d.workers:
             return
-        if posixpath.basename(path).startswith(WROTE_PREFIX) and report.worker != attempt.rpartition(".")[0]:
+        if posixpath.basename(path).startswith(layout.WROTE_PREFIX) and report.worker != attempt.rpartition(".")[0]:
             return  # an attempt may only report its own writes
         for name in report.wrote:
             absolute = layout.absolute(self.d.host, name)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wakeman.ports.clock import Clock as Clock
     from wakeman.ports.confiner import Confiner as Confiner
     from wakeman.ports.confiner import Reach as Reach
+    from wakeman.ports.executor import Carried as Carried
     from wakeman.ports.executor import Executor as Executor
     from wakeman.ports.executor import HostedExecutor as HostedExecutor
     from wakeman.ports.executor import Listing as Listing
@@ -73,7 +74,7 @@ _MODULES = {
     "clock": ("Clock",),
     "log_store": ("Writer", "Logs"),
     "backend": ("Backend", "InspectedBackend"),
-    "executor": ("Executor", "HostedExecutor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
+    "executor": ("Carried", "Executor", "HostedExecutor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
     "terminal": ("KEYS", "CrowdTerminal", "KeyedTerminal", "PaintedTerminal", "Terminal"),
     "timer": ("SOON", "Job", "Timer"),
     "files": ("STATE_MARKER", "EntryKind", "Installed", "PathEntry", "Files"),

@@ -16,6 +16,20 @@ Phase = Literal["queued", "running", "exited", "killed", "lost", "unknown"]
 OVER: frozenset[Phase] = frozenset(("exited", "killed", "lost"))
 
 
+class Carried(Struct, frozen=True):
+    """The files of an attempt, all below the deployment's directory: for a place that does not share this disk.
+
+    Shape: absolute paths, of directories with a slash behind. `needs` are sent before it begins; `leaves` are brought
+    at each look, as they are. Of `posts`, each the beginning of paths, whole files are brought once, and gone there
+    then. `last` is the file that is written when all else is.
+    """
+
+    needs: tuple[str, ...] = ()
+    leaves: tuple[str, ...] = ()
+    posts: tuple[str, ...] = ()
+    last: str = ""
+
+
 class Start(Struct, frozen=True):
     """One session to make. `argv` is exec'd without a shell; `env` is not secret; `mark` is the attempt's id.
 
@@ -30,6 +44,7 @@ class Start(Struct, frozen=True):
     stream: str = ""  # absolute file that gets a copy of its terminal's output, if it has one; "" for none
     lingers: bool = True
     keeper: tuple[str, ...] = ()  # the program that appends this copy to `stream`; () for all as it comes
+    carried: Carried = Carried()
 
 
 class SessionInfo(Struct, frozen=True):

@@ -17,6 +17,7 @@ output = "out/{{ unit }}"
 executor = "EXECUTOR"
 command = ["true"]
 """
+COPIED = "[ssh]\nhosts = { alpha = 4 }\nfiles = 'copied'\n"
 HOSTS = "[ssh]\nhosts = { alpha = 4, 'me@beta.example' = 8 }\n"
 
 
@@ -26,6 +27,11 @@ def parsed(rest: str = HOSTS, executor: str = "ssh", *, workers: str = "") -> Pl
 
 def test_hosts_are_names_with_slots() -> None:
     assert SshSpec(hosts={"alpha": 4, "me@beta.example": 8}) == parsed().ssh
+
+
+def test_files_are_copied_and_what_is_sent_is_named() -> None:
+    expected = SshSpec(hosts={"alpha": 4}, files="copied", send=("src", ".", "a..b/c"))
+    assert expected == parsed(COPIED + "send = ['src', '.', 'a..b/c']", workers="stage = true\n").ssh
 
 
 @pytest.mark.parametrize("most", [1, 12])
@@ -44,6 +50,12 @@ def test_as_many_run_at_a_time_as_there_are_slots_or_fewer(most: int) -> None:
         (HOSTS, "slurm", "", "ssh: found without workers.executor = 'ssh'; expected only beside it"),
         (HOSTS + "[slurm]\ncpus = 2", "ssh", "", "slurm: found without workers.executor = 'slurm'"),
         (HOSTS, "ssh", "at_once = 13\n", "workers.at_once: found 13; expected at most 12, the slots in ssh.hosts"),
+        (COPIED, "ssh", "", "ssh.files: found 'copied' without workers.stage; expected stage = true"),
+        (COPIED, "ssh", "stage = true\nconfine = 'units'\n", "workers.confine: found beside ssh.files = 'copied'"),
+        (HOSTS + "send = ['a']", "ssh", "", "ssh.send: found beside ssh.files = 'shared'; expected files = 'copied'"),
+        (COPIED + "send = ['/a']", "ssh", "stage = true\n", "ssh.send[0]: found '/a'; expected a path within"),
+        (COPIED + "send = ['a', 'b/../..']", "ssh", "stage = true\n", "ssh.send[1]: found 'b/../..'; expected a path"),
+        (COPIED + "send = ['']", "ssh", "stage = true\n", "ssh.send[0]: found ''; expected a path within"),
         (HOSTS + '[limits]\nmemory = "1G"', "ssh", "", "limits.memory: found beside workers.executor = 'ssh'"),
     ],
 )

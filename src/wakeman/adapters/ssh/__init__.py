@@ -19,6 +19,7 @@ from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.ports import Listing, Made, SessionInfo, Start
 
 if TYPE_CHECKING:
+    from wakeman.adapters.ssh.copies import Copies
     from wakeman.adapters.ssh.terminals import HostTerminals
     from wakeman.core.model import Host, Plan
 
@@ -30,8 +31,9 @@ Answer = TypeVar("Answer")
 class HostLook:
     """What a host said: its sessions, and which earlier servers still run there though they are not listed."""
 
-    def __init__(self, listing: Listing, running: Iterable[str] = ()) -> None:
-        self.listing, self.running = listing, frozenset(running)
+    def __init__(self, listing: Listing, running: Iterable[str] = (), held: Mapping[str, str] = {}) -> None:
+        """Shape: `held` is why files of a placement did not come, by its id."""
+        self.listing, self.running, self.held = listing, frozenset(running), held
         self._named = {(seen.session, seen.mark): seen for seen in listing.seen if seen.mark}
 
     def seen(self, one: Placement) -> SessionInfo | None:
@@ -48,13 +50,13 @@ class Ssh:
 
     outlives_boot = True
 
-    def __init__(self, place: Mapping[str, str], directory: str, env: Mapping[str, str]) -> None:
+    def __init__(self, place: Mapping[str, str], directory: str, env: Mapping[str, str], root: str = "") -> None:
         """Address hosts; nothing runs yet.
 
         Shape: `place` is what `SshBackend.place` has resolved; `directory` is the deployment's own, which the hosts
-        share, and gets the directory `ssh` when something is done.
+        share or have a copy of, and gets the directory `ssh` when something is done; `root` is the plan's.
         """
-        self._place, self._directory, self._env = place, directory, env
+        self._place, self._directory, self._env, self._root = place, directory, env, root
         self.hosts: dict[str, int] = msgspec.json.decode(place.get("hosts", "{}"), type=dict[str, int])
         self._placements = Placements(directory)
         self._looks: dict[str, HostLook] = {}
@@ -77,26 +79,34 @@ class Ssh:
     def _connection(self, host: str) -> Connection:
         return Connection(self._place["ssh"], self._place.get("config", ""), host, self._env)
 
+    def copies(self, host: str) -> Copies | None:
+        """Return what copies a host's files; None if it shares them."""
+        if not self._place.get("rsync"):
+            return None
+        from wakeman.adapters.ssh.copies import Copies
+
+        return Copies(self._connection(host), self._place["rsync"], self._directory)
+
     def poll(self, known: Mapping[str, str] = {}) -> Listing:
-        """List all sessions by one call of each host that has some."""
+        """List all sessions by one call of each host that has some, and one more of each that does not share files."""
         del known  # a placement's id is never another's
-        self.refresh()
+        self.refresh(bring=True)
         silent = [look.listing.why for look in self._looks.values() if look.listing.state == "unknown"]
         if silent and len(silent) == len(self._looks):
             return Listing("unknown", why=silent[0])
         return Listing("up", self.address, tuple(info for _, info in self.sessions()))
 
-    def refresh(self) -> None:
-        """Look at each host that has sessions."""
+    def refresh(self, *, bring: bool = False) -> None:
+        """Look at each host that has sessions; with `bring`, have here what these have left."""
         self._kept = self._placements.kept()
         places: dict[str, list[Placement]] = {}
         for one in self._kept:
             if not one.lost:
                 places.setdefault(one.host, []).append(one)
-        looks = all_at_once(list(places.items()), lambda each: self._look(*each))
+        looks = all_at_once(list(places.items()), lambda each: self._look(*each, bring=bring))
         self._looks = dict(zip(places, looks, strict=True))
 
-    def _look(self, host: str, placements: Sequence[Placement]) -> HostLook:
+    def _look(self, host: str, placements: Sequence[Placement], *, bring: bool) -> HostLook:
         server = self.server(host)
         listing = server.listing()
         if listing.state == "unknown":
@@ -105,9 +115,22 @@ class Ssh:
         away = {one.server for one in placements if one.server not in ("", listing.server)}
         try:
             running = frozenset(one for one in away if one.partition(":")[0] != here and server.runs(one))
+            held = self._bring(host, placements) if bring else {}
         except ProgramError as fault:
             return HostLook(Listing("unknown", why=str(fault)))
-        return HostLook(listing, running)
+        return HostLook(listing, running, held)
+
+    def _bring(self, host: str, placements: Sequence[Placement]) -> dict[str, str]:
+        """Bring what sessions have left, after they were listed; return why not, by placement.
+
+        Raises: ProgramError when nothing came: then nothing of the host is known.
+        """
+        copies = self.copies(host)
+        carried = [one for one in placements if one.carried.last]
+        if copies is None or not carried:
+            return {}
+        told = copies.bring([one.carried for one in carried])
+        return {one.id: f"ssh: {host}: {why}" for one, why in zip(carried, told, strict=True) if why}
 
     def sessions(self) -> list[tuple[Placement, SessionInfo]]:
         """Return what the last look saw, without those that are gone from a server that runs."""
@@ -133,11 +156,16 @@ class Ssh:
             opened.write(f"{os.uname().nodename}\n")
         os.replace(f"{file}.tmp", file)
 
-    def shares(self, host: str) -> str:
-        """Return why a host cannot run the deployment's workers; "" if it sees the deployment's directory.
+    def unfit(self, host: str) -> str:
+        """Return why a host cannot run the deployment's workers; "" if it sees the deployment's directory, or has what
+        it gets of the plan's.
 
         Raises: ProgramError when it does not answer.
         """
+        copies = self.copies(host)
+        if copies is not None:
+            sent = msgspec.json.decode(self._place.get("send", "[]"), type=list[str])
+            return copies.prepare(self._root, sent, os.path.dirname(self._directory))
         file = f"{self._directory}/host"
         with open(file, "rb") as opened:
             here = opened.read()
@@ -150,7 +178,7 @@ class Ssh:
         """End sessions by one call of each host that has some."""
         if not ends:
             return 0
-        self.refresh()
+        self.refresh(bring=True)
         wanted = set(ends)
         found = [(one, info) for one, info in self.sessions() if (one.id, one.mark) in wanted]
         hosts: dict[str, list[tuple[Placement, SessionInfo]]] = {}
@@ -170,6 +198,7 @@ class Ssh:
         there = ((self.local_id(one), one.mark) for one, _ in found)
         try:
             self.server(host).cancel([(number, mark) for number, mark in there if number])
+            self._bring(host, [one for one, _ in found])
         except ProgramError as fault:
             return str(fault)
         self._placements.drop(one.id for one, _ in found)
@@ -254,11 +283,13 @@ class SshBackend:
         return resolved_hosts(plan, environ)
 
     def executor(self, host: Host) -> Ssh:
-        return Ssh(host.place, host.directory, host.env)
+        return Ssh(host.place, host.directory, host.env, host.root)
 
 
 def session_told(one: Placement, look: HostLook) -> SessionInfo | None:
     """Return what a look tells of a placement; None for one that ended in a server that runs on."""
+    if not one.lost and (held := look.held.get(one.id)):
+        return SessionInfo(one.session, one.id, "unknown", one.mark, why=held)
     seen = None if one.lost else look.seen(one)
     if seen is not None:
         return replace(seen, session_id=one.id, pid=0, why=seen.why and f"on {one.host}: {seen.why}")

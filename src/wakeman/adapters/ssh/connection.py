@@ -62,7 +62,11 @@ class Connection:
 
     def argv(self, *words: str) -> tuple[str, ...]:
         """Return the command line that runs a program there for Wakeman."""
-        return (*self._program, "-T", *_OPTIONS, *_sharing(), "--", self.host, shlex.join(words))
+        return (*self.shell(), shlex.join(words))
+
+    def shell(self) -> tuple[str, ...]:
+        """Return the words before those of a command there, for a program that calls ssh itself."""
+        return (*self._program, "-T", *_OPTIONS, *_sharing(), "--", self.host)
 
     def seat(self, *words: str) -> tuple[str, ...]:
         """Return the command line that runs a program there in a person's terminal."""

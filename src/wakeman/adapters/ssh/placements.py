@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
+from wakeman.ports import Carried, Start
+
 PLACEMENTS_FOLDER = "ssh"
 """Where the file is, below the deployment's directory."""
 PLACEMENTS_FILE = "placements.jsonl"
@@ -30,6 +32,7 @@ class Placement(Struct, frozen=True):
     server: str = ""
     lost: bool = False
     gone: bool = False
+    carried: Carried = Carried()
 
 
 class _Line(Struct, frozen=True, omit_defaults=True):
@@ -45,6 +48,7 @@ class _Line(Struct, frozen=True, omit_defaults=True):
     lost: bool = False
     gone: bool = False
     over: bool = False
+    carried: Carried = Carried()
 
 
 class Placements:
@@ -78,10 +82,13 @@ class Placements:
             _apply(found, line)
         return list(found.values())
 
-    def place(self, new: Sequence[tuple[str, str, str]]) -> list[Placement]:
-        """Write that sessions are about to be made, each given by host, name and mark."""
-        made = [Placement(f"{os.urandom(6).hex()}@{host}", host, session, mark) for host, session, mark in new]
-        self._append(_Line(one.id, one.host, one.session, one.mark) for one in made)
+    def place(self, new: Sequence[tuple[str, Start]]) -> list[Placement]:
+        """Write that sessions are about to be made, each on its host."""
+        made = [
+            Placement(f"{os.urandom(6).hex()}@{host}", host, start.session, start.mark, carried=start.carried)
+            for host, start in new
+        ]
+        self._append(_Line(one.id, one.host, one.session, one.mark, carried=one.carried) for one in made)
         return made
 
     def confirm(self, servers: Iterable[tuple[str, str]]) -> None:
@@ -115,7 +122,7 @@ class Placements:
 
 def _apply(found: dict[str, Placement], line: _Line) -> None:
     if line.mark:
-        found[line.id] = Placement(line.id, line.host, line.session, line.mark)
+        found[line.id] = Placement(line.id, line.host, line.session, line.mark, carried=line.carried)
         return
     known = found.get(line.id)
     if known is None:

@@ -40,19 +40,41 @@ class Placing:
         self._placements.confirm(self._executor.unconfirmed())
         made = [_unplaceable(start) or self._there(start) for start in starts]
         waiting = [index for index, one in enumerate(made) if one is None]
+        while waiting:
+            waiting = self._place(starts, waiting, made)
+        if None in made:
+            raise ProgramError(self._why_not(), "wakeman status")
+        return [one for one in made if one is not None]
+
+    def _place(self, starts: Sequence[Start], waiting: Sequence[int], made: list[Made | None]) -> list[int]:
+        """Make sessions on the hosts that have slots; return those that may be tried on another host."""
         chosen = {index: host for index in waiting if (host := self._take_slot()) is not None}
-        new = [(host, starts[index].session, starts[index].mark) for index, host in chosen.items()]
+        new = [(host, starts[index]) for index, host in chosen.items()]
         placed = dict(zip(chosen, self._placements.place(new), strict=True))
+        unsent: list[int] = []
         hosts: dict[str, list[int]] = {}
         for index, one in placed.items():
             hosts.setdefault(one.host, []).append(index)
         for host, indexes in hosts.items():
+            if not self._sent(host, [starts[index] for index in indexes]):
+                self._placements.drop(placed[index].id for index in indexes)
+                unsent += indexes
+                continue
             results = self._make_there(host, [starts[index] for index in indexes], [placed[index] for index in indexes])
             for index, result in zip(indexes, results or (), strict=False):
                 made[index] = result
-        if None in made:
-            raise ProgramError(self._why_not(), "wakeman status")
-        return [one for one in made if one is not None]
+        return unsent
+
+    def _sent(self, host: str, starts: Sequence[Start]) -> bool:
+        """Send what starts need to a host; return whether it has it."""
+        copies = self._executor.copies(host)
+        try:
+            if copies is not None:
+                copies.send([start.carried for start in starts], [start.cwd for start in starts])
+        except ProgramError as fault:
+            self._silent[host] = str(fault)
+            return False
+        return True
 
     def _there(self, start: Start) -> Made | None:
         """Return the session that has a start's name; None if none has. Of one that is not confirmed, the start is
@@ -78,11 +100,11 @@ class Placing:
                 return host
 
     def _answers(self, host: str) -> bool:
-        """Return whether a host answers and sees the deployment's directory; asked once in a submission."""
+        """Return whether a host answers and can run workers; asked once in a submission."""
         if host in self._checked:
             return True
         try:
-            why = self._executor.shares(host)
+            why = self._executor.unfit(host)
             if not why:
                 self._executor.end_lost(host)
         except ProgramError as fault:

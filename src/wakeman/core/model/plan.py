@@ -493,6 +493,14 @@ class SshSpec(Spec, frozen=True):
     ssh's own configuration. Example: `{ alpha = 4, beta = 8 }`."""
     config: str = ""
     """Configuration file of ssh, an absolute path. Without it your own, `~/.ssh/config`."""
+    files: Literal["shared", "copied"] = "shared"
+    """Where the files of workers are: `shared`: on a file system that the hosts share with this machine, as by NFS;
+    `copied`: on each host's own disk, at the same paths, sent and brought back by rsync, which needs
+    `workers.stage`."""
+    send: tuple[str, ...] = ()
+    """Files and directories that each host gets, at the same paths, before workers begin there, with `files` "copied".
+    What lies there is replaced, and nothing is removed. Relative to the plan file's directory; without any, that
+    directory must be on each host. Example: `["src", "data/units.csv"]`, or `["."]` for all of it."""
 
 
 class Agent(Spec, frozen=True):

@@ -312,10 +312,30 @@ def _ssh_problems(plan: Plan) -> Iterator[Problem]:
     if plan.limits.memory:
         text = "found beside workers.executor = 'ssh'; expected slots in ssh.hosts: no worker runs on this machine"
         yield Problem(("limits", "memory"), text, (("limits", "memory"), ("workers", "executor")))
+    yield from _copied_problems(plan)
     slots = sum(plan.ssh.hosts.values())
     if plan.workers.at_once is not None and plan.workers.at_once > slots > 0:
         text = f"found {plan.workers.at_once}; expected at most {slots}, the slots in ssh.hosts"
         yield Problem(("workers", "at_once"), text, (("workers", "at_once"), ("ssh", "hosts")))
+
+
+def _copied_problems(plan: Plan) -> Iterator[Problem]:
+    """Refuse files that hosts get, or bring, in a way in which they cannot."""
+    if plan.ssh.files == "shared":
+        if plan.ssh.send:
+            text = "found beside ssh.files = 'shared'; expected files = 'copied': what is shared is not sent"
+            yield Problem(("ssh", "send"), text, (("ssh", "send"), ("ssh", "files")))
+        return
+    if not plan.workers.stage:
+        text = "found 'copied' without workers.stage; expected stage = true: outputs are put into place here"
+        yield Problem(("ssh", "files"), text, (("ssh", "files"), ("workers", "stage")))
+    if plan.workers.confine != "off":
+        text = "found beside ssh.files = 'copied'; expected 'off': what confines a worker is on this machine alone"
+        yield Problem(("workers", "confine"), text, (("workers", "confine"), ("ssh", "files")))
+    for at, path in enumerate(plan.ssh.send):
+        if not path or path.startswith("/") or ".." in path.split("/") or "\0" in path:
+            text = f"found {path[:80]!r}; expected a path within the plan file's directory, as in 'src'"
+            yield Problem(("ssh", "send", at), text)
 
 
 def _slurm_problems(plan: Plan) -> Iterator[Problem]:

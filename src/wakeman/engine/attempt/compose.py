@@ -28,7 +28,7 @@ from wakeman.engine.attempt.task import share, template_names, verdict_file
 from wakeman.engine.directories import is_the_same
 from wakeman.engine.terminals import terminal
 from wakeman.engine.workspace import workspace
-from wakeman.ports import Command, Harness, Made, Start, Task, World
+from wakeman.ports import Carried, Command, Harness, Made, Start, Task, World
 
 SIGNALLED_ABOVE_STATUS = 128
 """Exit status above which a signal ended the program."""
@@ -279,8 +279,29 @@ def compose_attempt(
             *("/bin/sh", layout.inside(host, layout.KEEP), layout.stream(host, worker)),
             str(plan.workers.stream_max),
         ),
+        carried=_carried(d, worker, task),
     )
     return task, command, start
+
+
+def _carried(d: Deployment, worker: WorkerState, task: Task) -> Carried:
+    """Return the files of an attempt for a place that does not share this disk."""
+    host, own = d.host, task.place
+    scripts = (layout.WRAPPER, layout.KEEP, layout.HOOK, layout.GUARD, layout.SECRETS)
+    reviews = (f"{posixpath.dirname(verdict_file(d, worker))}/",) if worker.review else ()
+    said = f"{layout.report_directory(host, worker)}/"
+    return Carried(
+        needs=(
+            *(layout.inside(host, name) for name in scripts),
+            *(f"{own}/", task.prompt_file, f"{task.home}/", f"{layout.scratch(host, worker)}/", *reviews),
+        ),
+        leaves=(
+            *(said, f"{layout.stage(host, worker.name, worker.attempt)}/", layout.claim(host, worker)),
+            *(layout.stream(host, worker), *reviews),
+        ),
+        posts=(f"{layout.inside(host, 'spool')}/", f"{said}{layout.WROTE_PREFIX}"),
+        last=layout.exit_file(host, worker),
+    )
 
 
 def prompt_text(task: Task, command: Command) -> str:

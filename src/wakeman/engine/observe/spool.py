@@ -39,8 +39,6 @@ UNFINISHED_AGE_S = 3600.0
 """Seconds after which an unfinished file is removed."""
 UNFINISHED_SUFFIX = ".tmp"
 """Suffix of an unfinished file."""
-WROTE_PREFIX = "wrote."
-"""Prefix of the files in which hooks report writes."""
 
 
 class HookReport(Struct, frozen=True):
@@ -74,7 +72,7 @@ def _own_files(world: World, d: Deployment, worker: WorkerState) -> list[str]:
     """List what a worker's hooks have left, if its client has hooks."""
     if "hook" not in world.harness(d.plan_of(worker).workers.harness).reads:
         return []
-    return list(_left(world, layout.report_directory(d.host, worker), WROTE_PREFIX))
+    return list(_left(world, layout.report_directory(d.host, worker), layout.WROTE_PREFIX))
 
 
 def _contained_drafts(world: World, d: Deployment, reports: Sequence[HookReport], mishaps: Mishaps) -> list[e.Draft]:

@@ -1,0 +1,375 @@
+"""Workers on hosts that share no disk with this machine: what is sent, what comes back, and what goes wrong between."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from tests.real.rig import REAL, Said, SteppedRig, rigged
+from tests.sshd import HOSTS, PATH, UNABLE, SshHosts, running_hosts
+from tests.waiting import until
+
+from wakeman.adapters.ssh import Ssh
+from wakeman.core.errors import ProgramError
+from wakeman.ports import Carried, SessionInfo, Start
+
+pytestmark = [*REAL, pytest.mark.skipif(bool(UNABLE), reason=f"ssh: {UNABLE}")]
+
+PLAN = """\
+name = "night"
+[units]
+items = ["a", "b", "c", "d"]
+output = "out/{{ unit }}"
+[workers]
+executor = "ssh"
+stage = true
+name = "night_{{ group.key }}"
+command = ["sh", "-c", 'COMMAND', "sh", "{{ group.key }}", "{{ units_file }}"]
+stagger = 0
+[ssh]
+hosts = HOSTS
+config = "CONFIG"
+files = "copied"
+send = ["src"]
+[stuck]
+backoff = 0
+[wake]
+every = "1h"
+"""
+MAKES = 'o=$(cut -f 1 "${2%/*}/outputs"); cat src/in >"$o"; pwd -P >>"$o"'
+"""Writes the one output to make, at the path that the attempt was given."""
+WAITS = 'until [ -e "go.$1" ]; do sleep 0.1; done; '
+THREE = "{ alpha = 1, beta = 1, gamma = 1 }"
+
+
+class CopiedRig(SteppedRig):
+    """A rig whose program calls hosts that see nothing of it."""
+
+    hosts: SshHosts
+
+    def night(self, command: str, slots: str) -> Said:
+        """Begin a night of four workers."""
+        (self.place / "src").mkdir(exist_ok=True)
+        (self.place / "src" / "in").write_text("given\n")
+        text = PLAN.replace("COMMAND", command).replace("HOSTS", slots).replace("CONFIG", str(self.hosts.config))
+        self.write(text)
+        return self.run("up", "wakeman.toml")
+
+    def go(self, keys: str) -> None:
+        for host in HOSTS:
+            for key in keys:
+                place = self.hosts.disk(host, self.place)
+                place.mkdir(parents=True, exist_ok=True)
+                (place / f"go.{key}").touch()
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[SshHosts]:
+    with running_hosts(apart=True) as hosts:
+        yield hosts
+
+
+@pytest.fixture
+def rig(hosts: SshHosts) -> Iterator[CopiedRig]:
+    with rigged(CopiedRig) as rig:
+        rig.hosts = hosts
+        yield rig
+
+
+def test_a_night_runs_on_hosts_that_see_nothing_of_this_machine(rig: CopiedRig) -> None:
+    said = rig.night(WAITS + MAKES, THREE)
+    assert 0 == said.returncode, said
+    until(lambda: sorted(rig.states().values()) == ["pending"] + ["running"] * 3, 60)
+    rig.go("abcd")
+    rig.ends()
+
+    assert "complete" == rig.status()["outcome"], rig.trail()
+    assert {f"given\n{rig.place}\n"} == {(rig.place / "out" / key).read_text() for key in "abcd"}
+    assert 0 == rig.run("audit", "night").returncode
+
+
+def test_what_was_lost_and_still_writes_never_takes_the_place_of_what_was_made_instead(rig: CopiedRig) -> None:
+    """Each copy of an attempt waits on its own host, and writes its host's name."""
+    writes = WAITS + 'cat /tmp/who >"$(cut -f 1 "${2%/*}/outputs")"; touch "/tmp/wrote.$1"'
+    for host in HOSTS:
+        (rig.hosts.disk(host, Path("/tmp")) / "who").write_text(host)
+    assert 0 == rig.night(writes, "{ alpha = 4, beta = 3 }").returncode
+    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    (lost, *_) = rig.hosts.sessions("beta")
+    key = lost.removeprefix("night_")
+    rig.hosts.away("beta")
+    try:
+        said = rig.run("lost", "beta")
+        rig.go("abcd")  # on both: a partition stops no worker
+        until((rig.hosts.disk("beta", Path("/tmp")) / f"wrote.{key}").exists, 30)
+    finally:
+        rig.hosts.up("beta")
+    rig.ends()
+    rig.hosts.tmux("beta", "kill-server")
+
+    assert 0 == said.returncode, said
+    stale = rig.hosts.disk("beta", rig.state) / "night" / "attempts" / f"{lost}.1" / "stage" / "out" / key
+    assert ("alpha", "beta") == ((rig.place / "out" / key).read_text(), stale.read_text())
+    assert not (rig.state / "night" / "attempts" / f"{lost}.1" / "stage" / "out" / key).exists()
+    assert "complete" == rig.status()["outcome"], rig.trail()
+    assert 0 == rig.run("audit", "night").returncode
+
+
+# --- what is copied, by the executor alone --------------------------------------------------------------------
+
+
+class Yard:
+    """A deployment's directory, and what a host has of it."""
+
+    def __init__(self, hosts: SshHosts, place: Path) -> None:
+        self.hosts, self.place, self.directory = hosts, place, place / "state" / "night"
+        self.directory.mkdir(parents=True)
+
+    def executor(self, *, rsync: str = "/usr/bin/rsync", slots: str = '{"alpha":9}', send: str = "[]") -> Ssh:
+        """Return an executor, as another process has it."""
+        place = {"ssh": "/usr/bin/ssh", "config": str(self.hosts.config), "socket": "wakeman", "hosts": slots}
+        return Ssh({**place, "rsync": rsync, "send": send}, str(self.directory), {"PATH": PATH}, str(self.place))
+
+    def there(self, host: str = "alpha") -> Path:
+        """Return where a host has the deployment's directory."""
+        return self.hosts.disk(host, self.directory)
+
+    def start(self, name: str, script: str, *needs: str) -> Start:
+        """Return a session whose script runs in its stage, and leaves its status."""
+        own = f"{self.directory}/attempts/{name}.1"
+        carried = Carried(
+            needs=(f"{own}/", *needs),
+            leaves=(f"{own}/stage/", f"{own}/said/"),
+            posts=(f"{self.directory}/spool/", f"{own}/said/wrote."),
+            last=f"{own}/exit",
+        )
+        Path(own, "stage").mkdir(parents=True)
+        ends = f"; echo 0 >{own}/exit.tmp; mv {own}/exit.tmp {own}/exit; sleep 600"
+        argv = ("/bin/sh", "-c", f"cd {own}/stage; {script}{ends}")
+        return Start(name, f"kit/{name}/1@1", argv, str(self.place), {"PATH": PATH}, carried=carried)
+
+    def came(self, name: str, path: str) -> Path:
+        """Return where something of an attempt is here."""
+        return self.directory / "attempts" / f"{name}.1" / path
+
+    def ended(self, name: str, host: str = "alpha") -> bool:
+        """Return whether an attempt has ended on its host."""
+        return (self.there(host) / "attempts" / f"{name}.1" / "exit").exists()
+
+    def slow(self) -> str:
+        """Return a program that copies ever so slowly."""
+        program = self.place / "slow"
+        program.write_text('#!/bin/sh\nexec rsync --bwlimit=100 "$@"\n')
+        program.chmod(0o700)
+        return str(program)
+
+    def copying(self) -> bool:
+        """Return whether a part of a file has come, under a name of its own."""
+        return any(each.stat().st_size for each in (self.directory / "ssh" / "part").glob("*/*"))
+
+
+@pytest.fixture
+def yard(hosts: SshHosts) -> Iterator[Yard]:
+    with TemporaryDirectory(prefix="wky", dir="/tmp") as place:
+        yard = Yard(hosts, Path(place))
+        for host in HOSTS:
+            hosts.disk(host, yard.place).mkdir()
+        yield yard
+        for host in HOSTS:
+            hosts.tmux(host, "kill-server")
+
+
+def seen(place: Ssh) -> dict[str, SessionInfo]:
+    return {one.session: one for one in place.poll().seen}
+
+
+def silent(place: Ssh) -> str:
+    """Look, where nothing can be known; return why."""
+    listing = place.poll()
+    assert "unknown" == listing.state, listing
+    return listing.why
+
+
+POLLS = """
+import sys
+from pathlib import Path
+from tests.real.test_ssh_copied import Yard
+from tests.sshd import SshHosts
+yard = Yard.__new__(Yard)
+yard.hosts, yard.place = SshHosts(Path(sys.argv[1]), apart=True), Path(sys.argv[2])
+yard.directory = yard.place / "state" / "night"
+print(yard.executor(rsync=sys.argv[3]).poll().state)
+"""
+
+
+@pytest.mark.parametrize("ends", ["the host is cut off", "rsync is killed", "the program is killed"])
+def test_a_copy_that_is_cut_off_is_no_output_and_no_end_and_the_next_look_has_both(yard: Yard, ends: str) -> None:
+    yard.executor().submit([yard.start("w", "head -c 800000 /dev/urandom >'big one'")])
+    until(lambda: yard.ended("w"), 20)
+    argv = [sys.executable, "-c", POLLS, str(yard.hosts.place), str(yard.place), yard.slow()]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as looks:
+        until(yard.copying, 30)
+        rsync = rsync_below(looks.pid)
+        if ends == "the host is cut off":
+            yard.hosts.away("alpha")
+        else:
+            os.kill(rsync if ends == "rsync is killed" else looks.pid, signal.SIGKILL)
+        said = looks.communicate(timeout=60)[0]
+    first = [yard.came("w", name).exists() for name in ("stage/big one", "exit")]
+    if ends == "the host is cut off":
+        yard.hosts.up("alpha")
+    after = seen(yard.executor())["w"]
+    with suppress(ProcessLookupError):
+        os.kill(rsync, signal.SIGKILL)  # what outlived the program that began it
+
+    assert "" == said if ends == "the program is killed" else "unknown" == said.strip()
+    assert [False, False] == first
+    assert "running" == after.phase, after
+    whole = yard.there() / "attempts" / "w.1" / "stage" / "big one"
+    assert whole.read_bytes() == yard.came("w", "stage/big one").read_bytes()
+    assert "0\n" == yard.came("w", "exit").read_text()
+
+
+def rsync_below(number: int) -> int:
+    """Return the rsync that a process has started."""
+    ran = subprocess.run(["pgrep", "-P", str(number)], capture_output=True, text=True, check=True)
+    return int(ran.stdout.split()[0])
+
+
+def test_a_report_comes_once_whatever_broke_and_an_unfinished_one_stays(yard: Yard) -> None:
+    place = yard.executor()
+    place.submit([yard.start("w", "mkdir -p ../said; echo mine >../said/wrote.1; echo half >../said/wrote.2.tmp")])
+    until(lambda: yard.ended("w"), 20)
+    spool = yard.there() / "spool"
+    (spool / "a").write_text("one")
+    breaks = yard.place / "breaks"
+    breaks.write_text(f'#!/bin/sh\nrsync "$@"\nrm -r {yard.directory}/ssh/come/alpha/*/post\nexit 12\n')
+    breaks.chmod(0o700)
+    broken = silent(yard.executor(rsync=str(breaks)))
+    nothing = sorted(os.listdir(yard.directory / "spool")) if (yard.directory / "spool").exists() else []
+    (spool / "b").write_text("two")
+    first = seen(place)["w"]
+    came = {name: (yard.directory / "spool" / name).read_text() for name in os.listdir(yard.directory / "spool")}
+    for name in came:
+        (yard.directory / "spool" / name).unlink()  # as a check has read it
+    seen(place)
+
+    assert ("ssh: alpha: rsync ended with status 12", [], "running") == (broken, nothing, first.phase)
+    assert {"a": "one", "b": "two"} == came
+    assert ([], []) == (os.listdir(yard.directory / "spool"), os.listdir(spool))
+    assert "mine\n" == yard.came("w", "said/wrote.1").read_text()
+    assert ["wrote.2.tmp"] == os.listdir(yard.there() / "attempts" / "w.1" / "said")
+
+
+def test_one_whose_files_cannot_come_is_unknown_alone_and_says_why(yard: Yard) -> None:
+    place = yard.executor()
+    place.submit([yard.start("w1", "echo x >same"), yard.start("w2", "echo y >same")])
+    until(lambda: yard.ended("w1") and yard.ended("w2"), 20)
+    yard.came("w1", "stage/same/full").mkdir(parents=True)  # what no file can replace
+    found = seen(place)
+
+    assert ("unknown", "running") == (found["w1"].phase, found["w2"].phase)
+    assert "alpha" in found["w1"].why
+    assert "same" in found["w1"].why
+    assert [False, True] == [yard.came(name, "exit").exists() for name in ("w1", "w2")]
+
+
+def test_names_of_all_kinds_come_and_no_link_leads_out_of_a_stage(yard: Yard) -> None:
+    odd = "a b\n\u00fc \u65e5\u672c *[x]'\"$HOME"
+    (yard.place / "secret").write_text("here")
+    script = 'echo odd >"$ODD"; mkdir d; echo in >d/in; ln -s d/in inside; ln -s / root; mkfifo p; '
+    start = yard.start("w", f"{script}ln -s {yard.place}/secret out")
+    yard.executor().submit(
+        [Start(start.session, start.mark, start.argv, start.cwd, {"ODD": odd, "PATH": PATH}, carried=start.carried)]
+    )
+    until(lambda: yard.ended("w"), 20)
+    found = seen(yard.executor())["w"]
+
+    assert "running" == found.phase, found
+    assert {"d", "inside", odd} == set(os.listdir(yard.came("w", "stage")))
+    assert "in\n" == yard.came("w", "stage/inside").read_text()
+
+
+def test_a_full_disk_here_is_said_and_nothing_is_lost_by_it(hosts: SshHosts) -> None:
+    with TemporaryDirectory(prefix="wky", dir="/tmp") as place:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "none", place], check=True)
+        try:
+            yard = Yard(hosts, Path(place))
+            hosts.disk("alpha", yard.place).mkdir()
+            yard.executor().submit([yard.start("w", "head -c 3000000 /dev/zero | tr '\\0' x >big")])
+            until(lambda: yard.ended("w"), 20)
+            full = silent(yard.executor())
+            early = yard.came("w", "exit").exists()
+            subprocess.run(["mount", "-o", "remount,size=20M", place], check=True)
+            after = seen(yard.executor())["w"]
+
+            assert (False, "running") == (early, after.phase)
+            assert os.strerror(errno.ENOSPC) in full
+            assert 3000000 == yard.came("w", "stage/big").stat().st_size
+        finally:
+            hosts.tmux("alpha", "kill-server")
+            subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_host_that_cannot_take_the_files_is_passed_over_for_another(yard: Yard) -> None:
+    yard.there("alpha").parent.mkdir(parents=True)
+    yard.there("alpha").write_text("in the way")
+    (made,) = yard.executor(slots='{"alpha":9,"beta":1}').submit([yard.start("w", "true")])
+    with pytest.raises(ProgramError, match=r"alpha: .*night"):
+        yard.executor().submit([yard.start("v", "true")])
+
+    assert "beta" == made.session_id.partition("@")[2]
+
+
+def test_a_host_that_can_take_files_no_longer_is_passed_over_as_well(yard: Yard) -> None:
+    place = yard.executor(slots='{"alpha":9,"beta":1}')
+    place.submit([yard.start("w", "true")])
+    until(lambda: yard.ended("w"), 20)
+    (yard.there() / "attempts").rename(yard.there() / "moved")
+    (yard.there() / "attempts").write_text("in the way")
+    (made,) = place.submit([yard.start("v", "true")])
+    with pytest.raises(ProgramError, match=r"alpha: .*attempts"):
+        place.submit([yard.start("u", "true")])
+
+    assert "beta" == made.session_id.partition("@")[2]
+    assert ["v", "w"] == sorted(seen(place)), "nothing is placed where nothing was sent"
+
+
+def test_the_directory_of_another_deployment_at_the_same_path_is_set_aside(yard: Yard) -> None:
+    old = yard.there() / "attempts" / "w.1"
+    old.mkdir(parents=True)
+    (old / "exit").write_text("9\n")
+    place = yard.executor()
+    place.submit([yard.start("w", "sleep 600")])
+    found = seen(place)["w"]
+
+    assert ("running", False) == (found.phase, yard.came("w", "exit").exists())
+    (aside,) = yard.there().parent.glob("night.before-*")
+    assert "9\n" == (aside / "attempts" / "w.1" / "exit").read_text()
+
+
+def test_what_is_to_be_sent_is_sent_but_nothing_of_the_state_directory(yard: Yard) -> None:
+    (yard.place / "src").mkdir()
+    (yard.place / "src" / "in").write_text("1")
+    (yard.directory / "events.jsonl").write_text("log")
+    os.symlink("src/in", yard.place / "link")
+    (made,) = yard.executor(send='["."]').submit([yard.start("w", "true")])
+    there = yard.hosts.disk("alpha", yard.place)
+
+    assert made.session_id
+    assert ("1", "src/in") == ((there / "src" / "in").read_text(), os.readlink(there / "link"))
+    assert not (there / "state" / "night" / "events.jsonl").exists()
+
+
+def test_without_what_is_sent_the_plans_directory_must_be_there(yard: Yard) -> None:
+    yard.hosts.disk("alpha", yard.place).rmdir()
+    with pytest.raises(ProgramError, match=f"{yard.place} must be there: check it out, or name what is sent"):
+        yard.executor().submit([yard.start("w", "true")])
