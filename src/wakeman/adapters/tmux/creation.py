@@ -74,11 +74,11 @@ def command_line(words: Sequence[str]) -> str:
     return " ".join(";" if word == ";" else _quoted(word) for word in words)
 
 
-_ESCAPES = str.maketrans({sign: f"\\{sign}" for sign in '"\\$'})
+_TMUX_ESCAPES = str.maketrans({sign: f"\\{sign}" for sign in '"\\$'})
 
 
 def _quoted(word: str) -> str:
-    return '"' + word.translate(_ESCAPES) + '"'
+    return '"' + word.translate(_TMUX_ESCAPES) + '"'
 
 
 def births(lines: Sequence[str]) -> list[Birth]:
