@@ -153,7 +153,15 @@ class Executor(Protocol):
 
 
 @runtime_checkable
-class HostedExecutor(Protocol):
+class LocatedExecutor(Protocol):
+    """An executor of which a session's id tells the machine, whether or not that answers."""
+
+    def host_of(self, session_id: str) -> str:
+        """Return the machine that a session is, or was, on; "" for none that is known. Cost: nobody is called."""
+
+
+@runtime_checkable
+class HostedExecutor(LocatedExecutor, Protocol):
     """An executor on hosts that a person knows by name. It queues nothing: each runs so many sessions at a time."""
 
     @property
@@ -168,3 +176,6 @@ class HostedExecutor(Protocol):
 
         Shape: a later poll reports them as `lost`. What of them still runs is ended once the host is used again.
         """
+
+    def left_behind(self) -> Mapping[str, tuple[str, ...]]:
+        """Return, by host, the names of the sessions that were lost and may still run there. Cost: as `host_of`."""
