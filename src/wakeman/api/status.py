@@ -375,14 +375,15 @@ def _located(world: World, d: Deployment, data: Status) -> Status:
 
     executor = world.executor(d.host)
     ids = {name: worker.session_id for name, worker in d.workers.items() if worker.session_id}
-    known = {name: executor.host_of(one) for name, one in ids.items()} if isinstance(executor, LocatedExecutor) else {}
+    located = executor if isinstance(executor, LocatedExecutor) else None
+    known = {name: located.host_of(one) for name, one in ids.items()} if located is not None else {}
     workers = tuple(
         msgspec.structs.replace(each, engine=ids.get(each.name) or UNSET, host=known.get(each.name) or UNSET)
         for each in data.workers
     )
     hosts: tuple[HostStatus, ...] | UnsetType = UNSET
     if isinstance(executor, HostedExecutor) and d.outcome == "open":
-        left = executor.left_behind()
+        left = located.left_behind() if located is not None else {}
         hosts = tuple(
             _host_status(d, name, slots, [each for each in workers if each.host == name], left.get(name, ()))
             for name, slots in executor.hosts.items()

@@ -159,9 +159,12 @@ class LocatedExecutor(Protocol):
     def host_of(self, session_id: str) -> str:
         """Return the machine that a session is, or was, on; "" for none that is known. Cost: nobody is called."""
 
+    def left_behind(self) -> Mapping[str, tuple[str, ...]]:
+        """Return, by host, the names of the sessions that were lost and may still run there. Cost: as `host_of`."""
+
 
 @runtime_checkable
-class HostedExecutor(LocatedExecutor, Protocol):
+class HostedExecutor(Protocol):
     """An executor on hosts that a person knows by name. It queues nothing: each runs so many sessions at a time."""
 
     @property
@@ -176,6 +179,3 @@ class HostedExecutor(LocatedExecutor, Protocol):
 
         Shape: a later poll reports them as `lost`. What of them still runs is ended once the host is used again.
         """
-
-    def left_behind(self) -> Mapping[str, tuple[str, ...]]:
-        """Return, by host, the names of the sessions that were lost and may still run there. Cost: as `host_of`."""
