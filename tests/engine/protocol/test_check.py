@@ -130,13 +130,13 @@ def written_anew(why: str = "") -> Play:
     return after(made, 70)
 
 
-def interrupted(made: Play) -> Play:
-    """Leave a notice and a press to a worker open, as a check and a verb that died have."""
+def interrupted(made: Play, *, told: bool) -> Play:
+    """Leave a press to a worker open, and a notice if one is `told`, as a verb and a check that died have."""
     world = made.stage.world("hand:1")
     wake = e.Draft(e.Intended(action="wake", text="x", causes=("ask:x",)))
     press = e.Draft(e.Intended(action="press", target="w0", digest="d1"), worker="w0", attempt=1)
     with world.logs.hold(NAME, world.by) as log:
-        drive(world, log, append("fold", [wake, press]), world.clock.now())
+        drive(world, log, append("fold", [*([wake] if told else []), press]), world.clock.now())
     return made
 
 
@@ -276,7 +276,11 @@ CHECKS: dict[str, tuple[Callable[[], Play], list[Step]]] = {
         ],
     ),
     "a press was left open": (
-        lambda: interrupted(looked(begun(**ONE))),
+        lambda: interrupted(looked(begun(**ONE)), told=False),
+        [FindAlarm, PressedOrNot, "outcome: w0 effected", *LOOK[1:], "decision: sleep"],
+    ),
+    "a press and a notice were left open": (
+        lambda: interrupted(looked(begun(**ONE)), told=True),
         [FindAlarm, PressedOrNot, "outcome: w0 effected", *LOOK[1:], "decision: sleep"],
     ),
     "a promotion was left open": (
