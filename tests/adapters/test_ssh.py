@@ -86,6 +86,9 @@ def test_what_was_lost_is_kept_until_it_is_known_to_run_no_more(tmp_path: Path) 
     kept.lose([one.id, two.id])
     kept.drop([one.id, other.id])
 
+    place = {"ssh": "ssh", "socket": "wakeman", "hosts": json.dumps({"me@alpha": 2, "alpha": 1, "beta": 1})}
+    assert {"alpha": ("w1", "w2")} == Ssh(place, str(tmp_path), {}).left_behind()
+    assert "me@alpha" == Ssh(place, str(tmp_path), {}).host_of("ab@me@alpha")
     again = Placements(str(tmp_path))
     assert [(two.id, True)] == [(each.id, each.lost) for each in again.kept()]
     assert [one.id, two.id] == [each.id for each in again.lost("alpha")]

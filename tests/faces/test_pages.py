@@ -25,7 +25,8 @@ from wakeman.adapters.eventlog.log_reader import Reading
 from wakeman.adapters.memory import Act
 from wakeman.api.needs import tally
 from wakeman.api.replay import Night
-from wakeman.api.status import ListedStatus, Status, Statuses, UnreadableStatus, shape
+from wakeman.api.status import HostStatus, ListedStatus, Status, Statuses, UnreadableStatus, shape
+from wakeman.core.log.events import stamp
 from wakeman.core.model import (
     Alarm,
     Choice,
@@ -51,7 +52,7 @@ from wakeman.core.model import (
 )
 from wakeman.faces.cli import parser
 from wakeman.faces.cli.overview import overview
-from wakeman.faces.cli.page import page
+from wakeman.faces.cli.page import host_rows, page
 from wakeman.faces.cli.paper import Line, Paper, paper, speaks_utf8
 
 SAMPLES = Path(__file__).parents[2] / "state" / "samples"
@@ -133,6 +134,21 @@ STATES: dict[str, Status] = {
     "paused": told(crowd(3)),
 }
 STATES["paused"] = msgspec.structs.replace(STATES["paused"], paused=True, blind="tmux\x1b[2J is gone")
+
+
+def on_hosts(number: int, *, silent: str = "ssh: h1: Connection refused") -> Status:
+    """Return a status of workers on so many hosts, of which the second does not answer and the third has a remnant."""
+    data = told(crowd(2 * number))
+    workers = [msgspec.structs.replace(each, host=f"h{at % number}") for at, each in enumerate(data.workers)]
+    hosts = [
+        HostStatus(name=f"h{at}", slots=4, workers=("a", "b"), silent=silent if at == 1 else None, heard=stamp(NOW))
+        for at in range(number)
+    ]
+    hosts[2] = msgspec.structs.replace(hosts[2], left=("night_b",))
+    return msgspec.structs.replace(data, workers=tuple(workers), hosts=tuple(hosts))
+
+
+STATES |= {"on three hosts": on_hosts(3), "on many hosts": on_hosts(40, silent=HOSTILE)}
 
 
 def sample(name: str) -> Status:
@@ -234,6 +250,23 @@ def test_with_all_every_worker_has_a_row(state: str, width: int) -> None:
         tails = [on.middle(each.name, 8)[-2:] for each in data.workers]
         assert sum(any(tail in row for row in rows) for tail in tails) == len(tails)
         assert len(rows) >= len(data.workers) + sum(1 + bool(each.commands) for each in data.needs)
+
+
+def test_each_host_has_a_row_and_of_many_those_of_which_something_is_to_be_known() -> None:
+    on = Paper(width=100, rows=40)
+    few, many = on_hosts(3), on_hosts(9)
+
+    assert [
+        "   h0  2 of 4 slots",
+        " ◌ h1  2 of 4 slots  does not answer; last sign of life 0 s ago: “ssh: h1: Connection refused”",
+        " ◌ h2  2 of 4 slots  lost, and may still run there: night_b",
+    ] == [row.rstrip() for row in text(list(host_rows(few, on, everything=False)), on)]
+    assert ["h1", "h2", "7"] == [
+        row.split()[row[1] == "◌"] for row in text(list(host_rows(many, on, everything=False)), on)
+    ]
+    assert "   7 hosts that answer: 14 of 28 slots" in text(list(host_rows(many, on, everything=False)), on)[-1]
+    assert 9 == len(text(list(host_rows(many, on, everything=True)), on))
+    assert any("on h1" in row for row in text(page(few, on, everything=True), on) if "docs_01" in row)
 
 
 def test_an_open_deployment_says_why_the_units_of_ended_workers_are_undone() -> None:

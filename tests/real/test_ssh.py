@@ -139,6 +139,7 @@ def test_while_a_host_does_not_answer_nothing_is_decided_about_its_workers(rig: 
         rig.go(key_of(first) + "".join(map(key_of, there["alpha"])))
         until(lambda: len(list(rig.place.glob("out/?"))) == 5, 30)
         away = rig.states()
+        told = rig.status()
         blind, seen = rig.run("status", "night").stdout, rig.run("capture", others[0])
     finally:
         rig.hosts.up("beta")
@@ -148,6 +149,12 @@ def test_while_a_host_does_not_answer_nothing_is_decided_about_its_workers(rig: 
     assert {"verified"} == {away[name] for name in (first, *there["alpha"])}, "by their exit files"
     assert {"running"} == {away[name] for name in others}
     assert "Connection refused" in blind
+    alpha, beta = told["hosts"]
+    assert ("alpha", 4, [], None) == (alpha["name"], alpha["slots"], alpha["workers"], alpha["silent"])
+    assert ("beta", 3, others) == (beta["name"], beta["slots"], sorted(beta["workers"]))
+    assert "Connection refused" in beta["silent"]
+    assert {"alpha", "beta"} == {each["host"] for each in told["workers"]}
+    assert all(each["engine"].endswith(f"@{each['host']}") for each in told["workers"])
     assert (1, "") == (seen.returncode, seen.stdout), seen
     assert "beta" in seen.stderr
     assert [] == rig.of("relaunched")
@@ -164,6 +171,7 @@ def test_a_host_that_does_not_come_back_is_lost_by_a_persons_word_alone(rig: Ssh
     try:
         blind = rig.run("status", "night").stdout
         said = rig.run("lost", "beta")
+        left = {each["name"]: each.get("left") for each in rig.status()["hosts"]}
         rig.go("abcdefg")
         rig.ends()
     finally:
@@ -175,6 +183,7 @@ def test_a_host_that_does_not_come_back_is_lost_by_a_persons_word_alone(rig: Ssh
     assert "wakeman lost beta" in blind
     assert 0 == said.returncode, said
     assert "beta is taken for lost in night" in said.stdout
+    assert {"alpha": None, "beta": on_beta} == {name: found and sorted(found) for name, found in left.items()}
     assert "lost with it: night_" in said.stdout
     assert on_beta == sorted(event["worker"] for event in rig.of("relaunched"))
     assert "complete" == rig.status()["outcome"]

@@ -161,6 +161,9 @@ class Sessions(MemorySessions):
         self.role: dict[str, Role] = {}  # by session id
         self.running: list[Playing] = []
         self.orphans: list[Playing] = []
+        self.lost: list[Playing] = []  # programs that live on where nobody reaches them, and are said to be lost
+        self.blameless: set[str] = set()  # marks of sessions that the place, or somebody by it, has ended
+        self.waiting: set[str] = set()  # marks of sessions that wait in a queue
         self.ran: Callable[[Playing], None] = lambda _: None
         self.ended: Callable[[Playing], None] = lambda _: None
         self.typed_into: Callable[[Playing], None] = lambda _: None
@@ -397,6 +400,9 @@ class Machine(MemoryMachine):
 class Scene(MemoryWorld):
     """A memory world whose every call is a point. `roles` gives how the next program of a session plays."""
 
+    executor: type[Sessions] = Sessions
+    computer: type[Machine] = Machine
+
     def __init__(self, crew: Crew, dice: random.Random, roles: Callable[[str], Role]) -> None:
         super().__init__()
         self.crew, self.dice = crew, dice
@@ -408,8 +414,8 @@ class Scene(MemoryWorld):
         self.git = MemoryGit(self.files)
         self.git.init("/plans")
         self.harness = RefusedHarness(self.reports)
-        self.sessions: Sessions = Sessions(self.clock, self.files, roles, crew)
-        self.machine: Machine = Machine(self.sessions)
+        self.sessions: Sessions = self.executor(self.clock, self.files, roles, crew)
+        self.machine: Machine = self.computer(self.sessions)
         for port, methods in POINTS.items():
             twin = getattr(self, port)
             for method in methods:

@@ -34,6 +34,7 @@ from wakeman.ports import (
     Kept,
     Kin,
     Listing,
+    LocatedExecutor,
     Logs,
     Machine,
     Made,
@@ -437,6 +438,8 @@ class DryExecutor:
         self.address, self.outlives_boot = executor.address, executor.outlives_boot
         if isinstance(executor, HostedExecutor):
             self.hosts, self.silence, self.lose = executor.hosts, executor.silence, self._lose
+        if isinstance(executor, LocatedExecutor):
+            self.host_of, self.left_behind = executor.host_of, executor.left_behind
         self.terminal = DryTerminal(executor.terminal, self, print_line) if executor.terminal is not None else None
         self._started: dict[str, SessionInfo] = {}
         self._ended: set[str] = set()

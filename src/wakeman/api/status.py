@@ -38,6 +38,7 @@ from wakeman.core.model import (
     Usage,
     WorkerState,
 )
+from wakeman.core.model.plan import DEFAULT_EXECUTOR
 from wakeman.core.policy import notice, review
 from wakeman.core.policy import progress as pace
 from wakeman.core.policy.deployment_rows import resting, undone
@@ -152,6 +153,30 @@ class WorkerStatus(Value, frozen=True, kw_only=True):
         str | UnsetType, Meta(description="Version of its client, as asked when this attempt was launched.")
     ] = UNSET
     unseen: Annotated[str | UnsetType, Meta(description="The error that kept Wakeman from looking at it.")] = UNSET
+    host: Annotated[
+        str | UnsetType, Meta(description="Machine that its attempt is, or was, on; absent where that is this one.")
+    ] = UNSET
+    engine: Annotated[
+        str | UnsetType, Meta(description="Id of its session at the executor; absent for one on this machine.")
+    ] = UNSET
+
+
+class HostStatus(Value, frozen=True, kw_only=True):
+    """One host of `[ssh]`."""
+
+    name: Annotated[str, Meta(description="Its name.")]
+    slots: Annotated[int, Meta(description="How many workers it may run at a time.")]
+    workers: Annotated[tuple[str, ...], Meta(description="Workers that are alive there.")]
+    silent: Annotated[
+        str | None, Meta(description="Why these are not known about; null if it answered, or had no reason to.")
+    ]
+    heard: Annotated[
+        Time | UnsetType, Meta(description="When one of these last showed a sign of life, RFC 3339 in UTC.")
+    ] = UNSET
+    left: Annotated[
+        tuple[str, ...] | UnsetType,
+        Meta(description="Sessions that were lost and may still run there; nothing of them is taken over."),
+    ] = UNSET
 
 
 class SideSession(Value, frozen=True, kw_only=True):
@@ -238,6 +263,9 @@ class Status(Value, frozen=True, kw_only=True):
     progress: Annotated[ProgressStatus, Meta(description="Its progress and rate.")]
     conflicts: Annotated[int, Meta(description="Files that were written out of place.")]
     workers: Annotated[tuple[WorkerStatus, ...], Meta(description="Its workers, in the order of their launch.")]
+    hosts: Annotated[
+        tuple[HostStatus, ...] | UnsetType, Meta(description="Hosts of `[ssh]`; absent without, and once it is closed.")
+    ] = UNSET
     validators: Annotated[
         tuple[SideSession, ...] | UnsetType,
         Meta(description="Sessions of the patterns in `cleanup.sweep`; absent without one."),
@@ -336,7 +364,47 @@ def describe(world: World, d: Deployment, at: datetime | None) -> Status:
     """Return the status of a deployment that is live here; `at` is when it was last observed."""
     now = world.clock.now()
     stands = d.alarm is not None and alarm.alarm_is_pending(world, d, now)
-    return shape(d, now, at, stands=stands, watched=True)
+    return _located(world, d, shape(d, now, at, stands=stands, watched=True))
+
+
+def _located(world: World, d: Deployment, data: Status) -> Status:
+    """Return a status with where each attempt is, if that is not this machine."""
+    if d.host.executor == DEFAULT_EXECUTOR:
+        return data
+    from wakeman.ports import HostedExecutor, LocatedExecutor
+
+    executor = world.executor(d.host)
+    ids = {name: worker.session_id for name, worker in d.workers.items() if worker.session_id}
+    located = executor if isinstance(executor, LocatedExecutor) else None
+    known = {name: located.host_of(one) for name, one in ids.items()} if located is not None else {}
+    workers = tuple(
+        msgspec.structs.replace(each, engine=ids.get(each.name) or UNSET, host=known.get(each.name) or UNSET)
+        for each in data.workers
+    )
+    hosts: tuple[HostStatus, ...] | UnsetType = UNSET
+    if isinstance(executor, HostedExecutor) and d.outcome == "open":
+        left = located.left_behind() if located is not None else {}
+        hosts = tuple(
+            _host_status(d, name, slots, [each for each in workers if each.host == name], left.get(name, ()))
+            for name, slots in executor.hosts.items()
+        )
+    return msgspec.structs.replace(data, workers=workers, hosts=hosts)
+
+
+def _host_status(
+    d: Deployment, name: str, slots: int, there: Sequence[WorkerStatus], left: tuple[str, ...]
+) -> HostStatus:
+    live = [d.workers[each.name] for each in there if d.workers[each.name].live]
+    unknown = (one.observation for one in live if one.observation and one.observation.session == "unknown")
+    heard = [each.alive for each in there if each.alive is not UNSET]
+    return HostStatus(
+        name=name,
+        slots=slots,
+        workers=tuple(worker.name for worker in live),
+        silent=next((seen.why or "no answer" for seen in unknown), None),
+        heard=max(heard, default=UNSET),
+        left=left or UNSET,
+    )
 
 
 def _room(world: World, d: Deployment) -> RoomStatus:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from wakeman.ports.executor import Executor as Executor
     from wakeman.ports.executor import HostedExecutor as HostedExecutor
     from wakeman.ports.executor import Listing as Listing
+    from wakeman.ports.executor import LocatedExecutor as LocatedExecutor
     from wakeman.ports.executor import Made as Made
     from wakeman.ports.executor import Phase as Phase
     from wakeman.ports.executor import SessionInfo as SessionInfo
@@ -74,7 +75,17 @@ _MODULES = {
     "clock": ("Clock",),
     "log_store": ("Writer", "Logs"),
     "backend": ("Backend", "InspectedBackend"),
-    "executor": ("Carried", "Executor", "HostedExecutor", "Listing", "Made", "Phase", "SessionInfo", "Start"),
+    "executor": (
+        "Carried",
+        "Executor",
+        "HostedExecutor",
+        "Listing",
+        "LocatedExecutor",
+        "Made",
+        "Phase",
+        "SessionInfo",
+        "Start",
+    ),
     "terminal": ("KEYS", "CrowdTerminal", "KeyedTerminal", "PaintedTerminal", "Terminal"),
     "timer": ("SOON", "Job", "Timer"),
     "files": ("STATE_MARKER", "EntryKind", "Installed", "PathEntry", "Files"),

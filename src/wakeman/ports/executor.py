@@ -153,6 +153,17 @@ class Executor(Protocol):
 
 
 @runtime_checkable
+class LocatedExecutor(Protocol):
+    """An executor of which a session's id tells the machine, whether or not that answers."""
+
+    def host_of(self, session_id: str) -> str:
+        """Return the machine that a session is, or was, on; "" for none that is known. Cost: nobody is called."""
+
+    def left_behind(self) -> Mapping[str, tuple[str, ...]]:
+        """Return, by host, the names of the sessions that were lost and may still run there. Cost: as `host_of`."""
+
+
+@runtime_checkable
 class HostedExecutor(Protocol):
     """An executor on hosts that a person knows by name. It queues nothing: each runs so many sessions at a time."""
 

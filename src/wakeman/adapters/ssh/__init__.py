@@ -240,6 +240,13 @@ class Ssh:
             return str(fault)
         return ""
 
+    def host_of(self, session_id: str) -> str:
+        return session_id.partition("@")[2]
+
+    def left_behind(self) -> dict[str, tuple[str, ...]]:
+        found = {host: tuple(one.session for one in self._placements.lost(host)) for host in self.hosts}
+        return {host: names for host, names in found.items() if names}
+
     def lose(self, host: str) -> tuple[str, ...]:
         lost = [one for one in self._placements.kept() if one.host == host and not one.lost]
         self._placements.lose(one.id for one in lost)

@@ -22,6 +22,7 @@ WAITS_SHOWN_MAX = 3
 NOTES_SHOWN_MAX = 3
 """Workers at work of whom something is to be known, although it needs nobody."""
 UNDONE_SHOWN_MAX = 6
+HOSTS_SHOWN_MAX = 6
 UNITS_NAMED_MAX = 5
 QUOTE_CELLS_MIN = 60
 """Column of the words of others, and of what a command does, on a wide terminal."""
@@ -333,7 +334,9 @@ def _running_columns(data: Status, on: Paper) -> list[Line]:
     if group is None or not on.wide:
         return []
     names = set(group.workers)
-    running = sorted((each for each in data.workers if each.name in names), key=lambda each: each.name)
+    running = sorted(
+        (each for each in data.workers if each.name in names), key=lambda each: (each.host or "", each.name)
+    )
     name = min(NAME_CELLS_MAX, max(len(each.name) for each in running))
     cells = [_running_cell(each, data.at, on, name) for each in running]
     long = max(sum(len(text) for text, _ in cell) for cell in cells)
@@ -353,6 +356,7 @@ def _running_cell(each: WorkerStatus, now: str, on: Paper, name: int) -> Line:
         *on.bar(each.units.done, each.units.total, 6, "■□"),
         (f" {counts:>5}", ""),
         (f" {age:>9}", DIM),
+        (f"  on {on.middle(each.host, NAME_CELLS_MAX)}" if each.host else "", DIM),
     ]
 
 
@@ -373,7 +377,8 @@ def _worker_rows(data: Status, on: Paper) -> Iterator[Line]:
         background = "works in the background" if each.background else ""
         told = each.retrying or each.cause or each.reason or ours
         client = f"client {each.client}" if mixed and each.client else ""
-        what = [told, on.quoted(said) if said else "", refused, background, client]
+        there = f"on {each.host}" if each.host else ""
+        what = [there, told, on.quoted(said) if said else "", refused, background, client]
         start = f"   {on.pad(on.middle(each.name, name), name)} {each.state:8}"
         figures = f" {counts:>9} {each.attempt:>3} {age:>10}  "
         yield on.row([(start + figures, ""), (": ".join(filter(None, what)), DIM)])
@@ -426,7 +431,8 @@ def alarm_words(data: Status, on: Paper) -> str:
 
 
 def _extras(data: Status, on: Paper, *, everything: bool) -> Iterator[Line]:
-    """Yield what a deployment has besides its workers: conflicts, reviews, branches, samples, side sessions."""
+    """Yield what a deployment has besides its workers: hosts, conflicts, reviews, branches, samples, side sessions."""
+    yield from host_rows(data, on, everything=everything)
     if data.conflicts:
         files = "1 file was" if data.conflicts == 1 else f"{data.conflicts} files were"
         yield on.row(
@@ -454,6 +460,26 @@ def _extras(data: Status, on: Paper, *, everything: bool) -> Iterator[Line]:
                 [(f"   {session.session} of {session.worker or 'nobody known'}, {time_span(session.age)} old", DIM)]
             )
         yield from _surroundings(data, on)
+
+
+def host_rows(data: Status, on: Paper, *, everything: bool) -> Iterator[Line]:
+    """Yield a row for each host; if there are many, those that answer and have nothing left are counted in one."""
+    hosts = data.hosts or ()
+    quiet = [each for each in hosts if not (each.silent or each.left)]
+    folded = len(hosts) > HOSTS_SHOWN_MAX and not everything
+    name = min(NAME_CELLS_MAX, max((len(each.name) for each in hosts), default=0))
+    for each in hosts:
+        if folded and each in quiet:
+            continue
+        heard = f"; last sign of life {since(each.heard, data.at)} ago" if each.silent and each.heard else ""
+        silent = f"does not answer{heard}: {on.quoted(sanitise(each.silent, 200))}" if each.silent else ""
+        left = f"lost, and may still run there: {', '.join(each.left)}" if each.left else ""
+        text = f"{on.pad(on.middle(each.name, name), name)}  {len(each.workers)} of {count(each.slots, 'slot')}"
+        told = "; ".join(filter(None, (silent, left)))
+        yield on.row([(" ◌ " if told else "   ", WAITS if told else ""), (f"{text}  ", ""), (told, "")])
+    if folded and quiet:
+        used, slots = sum(len(each.workers) for each in quiet), sum(each.slots for each in quiet)
+        yield on.row([(f"   {count(len(quiet), 'host')} that answer: {used} of {count(slots, 'slot')}", "")])
 
 
 def _surroundings(data: Status, on: Paper) -> Iterator[Line]:

@@ -119,7 +119,8 @@ def _pane_title(beside: Beside, on: Paper) -> Line:
     end = ""
     if worker is not None and worker.attempt:
         client = f", {worker.client}" if worker.client else ""
-        end = f"attempt {worker.attempt}, session {worker.session}{client}"
+        host = f" on {worker.host}" if worker.host else ""
+        end = f"attempt {worker.attempt}, session {worker.session}{host}{client}"
     return on.rule(entry.worker or entry.name, end)
 
 

@@ -61,6 +61,8 @@ def list_entries(
             )
             continue
         names = [name for name in group.workers if found is None or name in found]
+        if group.state == "running":
+            names.sort(key=lambda name: workers[name].host or "")
         if group.state == "ended":
             names.sort(key=lambda name: name not in group.left)
         rows += [ListEntry(f"worker {name}", name, name, workers[name], group.state) for name in names]
@@ -155,7 +157,8 @@ def worker_text(each: WorkerStatus, kind: str, status: Status, on: Paper) -> Lin
         quiet = f"quiet {since(each.alive, status.at)}" if each.alive else "no sign of life yet"
         tries = f"attempt {each.attempt}" if each.attempt > 1 else ""
         hearing = f"review {each.review}" if each.review else ""
-        return [(on.dot.join(filter(None, (quiet, hearing, tries, *parts, note_of(each)))), DIM)]
+        there = f"on {each.host}" if each.host else ""
+        return [(on.dot.join(filter(None, (there, quiet, hearing, tries, *parts, note_of(each)))), DIM)]
     if kind == "pending":
         group = next((one for one in status.groups if one.state == "pending"), None)
         return [(group.says if group else "", DIM)]
