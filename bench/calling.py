@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bench.pairs import WAKEMAN, Place, paired
+from bench.figures import Figure, figure, in_turn, paired
+from bench.place import Place
 
 from wakeman.adapters import local
 from wakeman.core.log.events import Intended
@@ -35,10 +35,10 @@ print("{}", flush=True)
 CLIENT = Path(__file__).parents[1] / "tests" / "tui.py"
 
 
-def mcp() -> None:
-    """Time `wakeman mcp` from its start to its answer to a client, beside bare Python that loads the same SDK."""
+def mcp() -> Iterator[Figure]:
+    """`wakeman mcp` from its start to its answer to a client."""
     place = Place()
-    words = [*WAKEMAN, "mcp", "--state", str(place.path / "state")]
+    words = place.words("mcp")
 
     def answered(argv: list[str]) -> float:
         began = time.perf_counter()
@@ -56,16 +56,15 @@ def mcp() -> None:
         return took
 
     bare = [sys.executable, "-c", BARE]
-    print(f"mcp, started and answered: {paired(lambda: answered(words), lambda: answered(bare), STARTS)}")
+    pairs = in_turn(lambda: answered(words), lambda: answered(bare), STARTS)
+    yield paired("mcp, started and answered", "ms", pairs, "Python that loads the same SDK")
     place.end()
 
 
-def deliver() -> None:
-    """Time from the write of a decision, with its notice, to the delivery: a program that runs, an idle session."""
+def deliver() -> Iterator[Figure]:
+    """From the write of a decision, with its notice, to its delivery: to a program that is run, to an idle session."""
     for kind, target in (("a program", _to_program), ("an idle session", _to_session)):
-        took = sorted(_delivered(target) for _ in range(NIGHTS))
-        middle = statistics.median(took) * 1000
-        print(f"decision -> {kind} has the notice: median {middle:.0f} ms, most {took[-1] * 1000:.0f} ms of {NIGHTS}")
+        yield figure(f"a decision until {kind} has it", "ms", [_delivered(target) * 1000 for _ in range(NIGHTS)])
 
 
 def _to_program(place: Place) -> tuple[dict[str, Any], Callable[[], float]]:

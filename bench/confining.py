@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from bench.figures import Figure, figure, paired
 
 import wakeman.adapters
 from wakeman.adapters.confine import WAYS, Confine
@@ -23,19 +24,15 @@ PLACES = 8
 WRAPPER = str(Path(wakeman.adapters.__file__).with_name("wrapper.sh"))
 
 
-def confine() -> None:
-    """Time the wrapper from its start to its end around `true`: bare, and with each way that works here.
-
-    Shape: launches take turns; what is added is the median of the differences within a turn.
-    """
+def confine() -> Iterator[Figure]:
+    """The wrapper from its start to its end around `true`: unconfined, and with each way that works here, in turn."""
     confiner = Confine(LocalMachine())
     with tempfile.TemporaryDirectory(prefix="wk") as made:
         root = Path(made).resolve()
         ways: dict[str, tuple[str, ...]] = {"unconfined": ()}
         for way in WAYS.values():
             confinement = Confinement(way=way.name, program=shutil.which(way.program) or way.program)
-            if fault := confiner._tried(way, confinement.program, os.environ):  # noqa: SLF001 - each way, not the first
-                print(f"confine, {way.name}: not here: {fault}")
+            if confiner._tried(way, confinement.program, os.environ):  # noqa: SLF001 - each way, not the first
                 continue
             ways[way.name] = _furnished(confiner, confinement, root / way.name)
         times: dict[str, list[float]] = {name: [] for name in ways}
@@ -43,10 +40,10 @@ def confine() -> None:
             for name, words in ways.items():
                 times[name].append(_launched(root / f"attempt-{name}-{turn}", words))
     plain = times.pop("unconfined")
-    print(f"wrapper around true, unconfined: {_summed(plain)}")
     for name, took in times.items():
-        added = [ours - bare for ours, bare in zip(took, plain, strict=True)]
-        print(f"the same, {name}: {_summed(took)}; added {_summed(added)}")
+        pairs = [(ours * 1000, bare * 1000) for ours, bare in zip(took, plain, strict=True)]
+        yield paired(f"wrapper around true, {name}", "ms", pairs, "unconfined")
+        yield figure(f"what {name} adds", "ms", [ours - bare for ours, bare in pairs])
 
 
 def _furnished(confiner: Confine, confinement: Confinement, kit: Path) -> tuple[str, ...]:
@@ -69,9 +66,3 @@ def _launched(attempt: Path, words: Sequence[str]) -> float:
     if ran.returncode:
         raise ProgramError(f"{attempt}: exit status {ran.returncode}")
     return took
-
-
-def _summed(times: Sequence[float]) -> str:
-    return (
-        f"median {statistics.median(times) * 1000:.2f} ms, p99 {statistics.quantiles(times, n=100)[98] * 1000:.2f} ms"
-    )

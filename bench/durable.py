@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.logs import WORKERS, host, long_log
-from bench.pairs import WAKEMAN, Place, paired
+from bench import rivals
+from bench.figures import Figure, figure, in_turn, paired
+from bench.logs import host, long_log
+from bench.place import WAKEMAN, Place, spend
 
 from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.eventlog.audit_reader import chained
 from wakeman.adapters.eventlog.log_reader import Reading, apply_all
-from wakeman.audit.auditor import Auditor
 from wakeman.core.log import events as e
 from wakeman.core.log.state import apply
 from wakeman.core.model import Deployment, Plan, UnitsSpec
+from wakeman.ports.log_store import Writer
 
 MILLION = int(os.environ.get("WAKEMAN_BENCH_EVENTS", "1000000"))
 """Events of the long log."""
@@ -41,55 +42,61 @@ def _timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _appending(beside: Callable[[Path], Callable[[], float]], what: str, size: int) -> None:
-    """Time durable appends of one event each beside something else, `size` at a time."""
-    place = Place()
-    now = datetime.now(UTC)
-    with _logs(place).hold("night", "bench:1") as log:
+def append() -> Iterator[Figure]:
+    """Durable appends of one event each, 200 a round, beside the bare disk and what else keeps events or steps."""
+    for what, beside, size, limit in (
+        ("write and fdatasync of the same bytes", _bare, 200, 1.11),
+        ("SQLite, one insert a transaction, WAL, synchronous=FULL", _sqlite, 200, 1.0),
+        ("eventsourcing on SQLite, WAL, FULL", rivals.eventsourcing, 200, 0.0),
+        ("a step of DBOS on SQLite", rivals.dbos, 50, 0.0),
+    ):
+        place = Place()
+        now = datetime.now(UTC)
+        with _logs(place).hold("night", "bench:1") as log:
 
-        def ours() -> float:
-            return _timed(lambda: [log.append([DRAFT], now) for _ in range(size)])
+            def ours(log: Writer = log, size: int = size, now: datetime = now) -> float:
+                return _timed(lambda: [log.append([DRAFT], now) for _ in range(size)])
 
-        ours()
-        print(f"{size} durable appends beside {what}: {paired(ours, beside(place.path))}")
-    place.end()
-
-
-def append() -> None:
-    """Time durable appends beside a bare write and fdatasync of the same bytes."""
-
-    def bare(path: Path) -> Callable[[], float]:
-        fd = os.open(path / "bare", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        line = (path / "night" / "events.jsonl").read_bytes().splitlines(keepends=True)[-1]
-
-        def theirs() -> float:
-            began = time.perf_counter()
-            for _ in range(200):
-                os.write(fd, line)
-                os.fdatasync(fd)
-            return time.perf_counter() - began
-
-        return theirs
-
-    _appending(bare, "write + fdatasync", 200)
+            ours()
+            pairs = in_turn(ours, beside(place.path, size))
+        each = [(a / size * 1000, b / size * 1000) for a, b in pairs]
+        yield paired("one durable append", "us", each, what, limit)
+        place.end()
 
 
-def eventsourcing() -> None:
-    """Time durable appends beside saves of one event with the library `eventsourcing` on SQLite."""
-    from bench.rivals import eventsourcing as rival
+def _bare(path: Path, size: int) -> Callable[[], float]:
+    """Return what writes the last line of the log so many times, each durably, and says how long that took."""
+    fd = os.open(path / "bare", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    line = (path / "night" / "events.jsonl").read_bytes().splitlines(keepends=True)[-1]
 
-    _appending(lambda path: rival(path, 200), "eventsourcing (SQLite, WAL, FULL)", 200)
+    def run() -> None:
+        for _ in range(size):
+            os.write(fd, line)
+            os.fdatasync(fd)
+
+    return lambda: _timed(run)
 
 
-def dbos() -> None:
-    """Time durable appends beside steps of one DBOS workflow on SQLite."""
-    from bench.rivals import dbos as rival
+def _sqlite(path: Path, size: int) -> Callable[[], float]:
+    """Return what inserts the last line of the log so many times, each in a transaction of its own."""
+    import sqlite3
 
-    _appending(lambda path: rival(path, 50), "DBOS steps (SQLite)", 50)
+    line = (path / "night" / "events.jsonl").read_bytes().splitlines(keepends=True)[-1]
+    connection = sqlite3.connect(path / "events.db", isolation_level=None)
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = full")
+    connection.execute("create table events (line blob)")
+
+    def run() -> None:
+        for _ in range(size):
+            connection.execute("insert into events values (?)", (line,))
+
+    return lambda: _timed(run)
 
 
-def replay() -> None:
-    """Time the fold of a long log beside msgspec decoding the same lines into the same structs; say its memory."""
+def replay() -> Iterator[Figure]:
+    """A log of a million events folded into a deployment, beside msgspec that decodes the same lines into the same
+    structs; CPU."""
     place = Place()
     file = long_log(place.path, "night", MILLION)
     read = e.reader(file.stat().st_size)
@@ -115,52 +122,25 @@ def replay() -> None:
             apply_all(log, Deployment())
         return time.process_time() - began
 
-    print(f"replay of {MILLION:,} events beside typed decoding, CPU: {paired(folded, typed, 3)}")
-    print(f"the same with the chain checked, CPU: {paired(verified, typed, 3)}")
-    argv = [*WAKEMAN, "replay", str(file), "--until", str(MILLION)]
-    subprocess.run(argv, stdout=subprocess.DEVNULL, check=True)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"peak memory of `wakeman replay --until {MILLION}`: {peak:.0f} MiB")
+    yield paired(f"{MILLION:,} events", "CPU ms", in_turn(folded, typed, 3), "typed decoding", 1.67)
+    yield paired("the same, the chain checked", "CPU ms", in_turn(verified, typed, 3), "typed decoding", 2.2)
+    spent = spend([*WAKEMAN, "replay", str(file), "--until", str(MILLION)], place.path, place.env)
+    yield figure("memory of `wakeman replay` at most", "MiB", [spent.peak])
     place.end()
 
 
-def audit() -> None:
-    """Time the chain pass over a long log, the whole audit of a tenth, and what one judged decision costs."""
+def audit() -> Iterator[Figure]:
+    """`wakeman audit` of a log that replays whole, and its chain and sequence alone; CPU."""
     place = Place()
     file = long_log(place.path, "night", MILLION)
     began = time.process_time()
     chained(str(file))
-    print(f"chain and sequence of {MILLION:,} events: {time.process_time() - began:.2f} CPU-seconds")
-    short = long_log(place.path, "short", MILLION // 10)
-    with Reading(str(short)) as log:
-        events = list(log)
-    decisions = sum(isinstance(event.data, e.Decided) for event in events)
-
-    def judged() -> float:
-        judge = Auditor()
-        began = time.process_time()
-        for event in events:
-            judge.take(event)
-        return time.process_time() - began
-
-    def folded() -> float:
-        deployment = Deployment()
-        began = time.process_time()
-        for event in events:
-            apply(deployment, event)
-        return time.process_time() - began
-
-    more = min(judged() for _ in range(3)) - min(folded() for _ in range(3))
-    print(
-        f"judging {decisions:,} decisions of {WORKERS} workers: {more / decisions * 1e6:.0f} us each, beside the fold"
-    )
+    yield figure(f"chain and sequence of {MILLION:,} events", "CPU s", [time.process_time() - began])
     place.end()
 
 
-def loading() -> None:
-    """Time the fold of 20,000 events beside the library `eventsourcing` loading as many of one aggregate."""
-    from bench.rivals import loading as rival
-
+def loading() -> Iterator[Figure]:
+    """20,000 events read and folded, beside the library `eventsourcing` that loads an aggregate of as many; CPU."""
     place = Place()
     count = 20_000
     file = long_log(place.path, "night", count)
@@ -176,14 +156,14 @@ def loading() -> None:
             apply_all(log, Deployment())
         return time.process_time() - began
 
-    theirs = rival(place.path, count)
-    print(f"{count:,} events, chain and sequence beside eventsourcing's replay, CPU: {paired(chain_alone, theirs, 3)}")
-    print(f"{count:,} events, chain checked and folded beside the same, CPU: {paired(verified, theirs, 3)}")
+    theirs = rivals.loading(place.path, count)
+    yield paired(f"{count:,} events, chain and sequence", "CPU ms", in_turn(chain_alone, theirs, 3), "eventsourcing")
+    yield paired("the same, chain checked and folded", "CPU ms", in_turn(verified, theirs, 3), "eventsourcing")
     place.end()
 
 
-def resume() -> None:
-    """Time a whole `wakeman resume` on a long log with its snapshot beside one on a log of 1,000 events."""
+def resume() -> Iterator[Figure]:
+    """`wakeman resume` as a whole process on a log of a million events with its snapshot."""
     place = Place()
     now = datetime.now(UTC)
     logs = EventLogs(str(place.path / "state"))
@@ -193,8 +173,8 @@ def resume() -> None:
             log.append([e.Draft(e.Closed(outcome="partial")), e.Draft(e.Disarmed(generation=1))], now)
         with logs.hold(name, "bench:1") as log:
             assert log.deployment.seq >= count
-    said = paired(lambda: place.run("resume", "long"), lambda: place.run("resume", "short"), 30)
-    print(f"resume after {MILLION:,} events beside 1,000, whole process: {said}")
+    pairs = in_turn(lambda: place.run("resume", "long").wall, lambda: place.run("resume", "short").wall)
+    yield paired(f"resume after {MILLION:,} events", "ms", pairs, "after 1,000")
     place.end()
 
 
@@ -213,8 +193,8 @@ for _ in range(int(sys.argv[3])):
 """
 
 
-def writers() -> None:
-    """Time holds with one append each by 8 processes at once beside as many by one."""
+def writers() -> Iterator[Figure]:
+    """Holds of the lock with one append each, by 8 processes at once."""
     total = 400
 
     def run(processes: int) -> float:
@@ -246,4 +226,4 @@ def writers() -> None:
         place.end()
         return took
 
-    print(f"{total} appends by 8 writers beside 1: {paired(lambda: run(8), lambda: run(1), 7)}")
+    yield paired(f"{total} appends by 8 writers", "ms", in_turn(lambda: run(8), lambda: run(1), 7), "by one writer")

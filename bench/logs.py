@@ -19,23 +19,25 @@ def host(directory: str) -> Host:
     return Host(root="/", directory=directory, place={"socket": "/x", "tmux": "tmux"}, python=("wakeman",))
 
 
-def long_log(directory: Path, name: str, count: int) -> Path:
+def long_log(directory: Path, name: str, count: int, workers: int = WORKERS) -> Path:
     """Write a log of at least `count` events in one segment, and give its file. Nothing is made durable."""
     place = directory / name
     place.mkdir(parents=True, mode=0o700)
     file = place / "events.jsonl"
     d = Deployment(hash=e.genesis(name, "d"))
     with file.open("wb") as stream:
-        for drafts, at in _night(d, name, str(place), count):
+        for drafts, at in _night(d, name, str(place), count, workers):
             lines, _ = compose(d, drafts, at, "at:4711")
             stream.write(lines)
     return file
 
 
-def _night(d: Deployment, name: str, directory: str, count: int) -> Iterator[tuple[list[e.Draft], datetime]]:
+def _night(
+    d: Deployment, name: str, directory: str, count: int, workers: int
+) -> Iterator[tuple[list[e.Draft], datetime]]:
     plan = Plan(name=name, units=UnitsSpec(items=("x",)))
     yield [e.Draft(e.Planned(name=name, plan=plan, digest="d", host=host(directory)))], START
-    for n in range(WORKERS):
+    for n in range(workers):
         units = (Unit(name=f"docs/u{n:02}.md", outputs=(f"docs/condensed/u{n:02}.yml",)),)
         yield [e.Draft(e.Enrolled(session=f"condense_{n:02}", units=units), worker=f"w{n:02}")], START
     for n, worker in enumerate(list(d.workers)):
@@ -46,7 +48,7 @@ def _night(d: Deployment, name: str, directory: str, count: int) -> Iterator[tup
     turn = 0
     while d.seq < count:
         turn += 1
-        live = d.workers[f"w{turn % WORKERS:02}"]
+        live = d.workers[f"w{turn % workers:02}"]
         at = START + timedelta(seconds=turn)
         seen = Observation(
             worker=live.name,

@@ -1,6 +1,6 @@
-"""A peer that polls, idle beside Wakeman: CLI Agent Orchestrator, whose server watches each terminal's screen.
+"""Programs that are measured beside Wakeman, installed from PyPI into virtual environments of their own, `.peers`.
 
-It is installed from PyPI into a virtual environment of its own, `.peers`, since it wants another libtmux than we do.
+Of them, CLI Agent Orchestrator has a server, which watches each terminal's screen.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 PEERS = Path(__file__).parents[1] / ".peers"
-PACKAGE = "cli-agent-orchestrator"
+PACKAGE, SERVER = "cli-agent-orchestrator", "cao-server"
 PATIENCE = 60.0
 
 MOCK = """\
@@ -30,16 +30,21 @@ while read -r line; do printf '> MOCK: %s\\n❯ ' "$line"; done
 """
 
 
-def installed() -> tuple[Path, str]:
-    """Return the peer's server program and its version, installed first where it is not there yet."""
-    python = PEERS / "bin/python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PEERS)], check=True)
-        argv = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE]
+def program(package: str, name: str = "") -> Path:
+    """Return a program of a peer, whose package is installed first where it is not there yet."""
+    venv = PEERS / package  # of its own: each wants another libtmux
+    if not (venv / "bin" / (name or package)).exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
+        argv = [str(venv / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]
         subprocess.run(argv, check=True)
-    asked = "import importlib.metadata as m; print(m.version('cli-agent-orchestrator'))"
-    version = subprocess.run([str(python), "-c", asked], capture_output=True, text=True, check=True).stdout.strip()
-    return PEERS / "bin/cao-server", version
+    return venv / "bin" / (name or package)
+
+
+def version(package: str, name: str = "") -> str:
+    """Return the version of a peer."""
+    asked = f"import importlib.metadata as m; print(m.version({package!r}))"
+    python = program(package, name).with_name("python")
+    return subprocess.run([str(python), "-c", asked], capture_output=True, text=True, check=True).stdout.strip()
 
 
 @contextmanager
@@ -48,7 +53,7 @@ def peer(workers: int) -> Iterator[tuple[str, list[int]]]:
 
     Shape: what counts is its server and what that has started outside tmux; the agents and tmux are as ours are.
     """
-    server, version = installed()
+    server, number = program(PACKAGE, SERVER), version(PACKAGE, SERVER)
     with tempfile.TemporaryDirectory(prefix="wk", ignore_cleanup_errors=True) as name:
         place = Path(name)
         mock = place / "bin/mock_cli"
@@ -74,7 +79,7 @@ def peer(workers: int) -> Iterator[tuple[str, list[int]]]:
             _answers(port)
             for n in range(workers):
                 _session(port, f"w{n}", place)
-            yield version, _family(process.pid)
+            yield number, _family(process.pid)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)

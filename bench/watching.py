@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bench.pairs import WAKEMAN, Place
+from bench.figures import Figure, figure, paired
 from bench.peer import peer
+from bench.place import Place, processes_at
 
 TRIALS = 200
 TICK = os.sysconf("SC_CLK_TCK")
 
 
-def watch() -> None:
-    """Time a file's closing to its event in the log, with 24 live workers and one watcher."""
+def watch() -> Iterator[Figure]:
+    """A file's closing to its event in the log, with 24 live workers and one watcher."""
     place = _crowd(24, [f"out/w{w}/{n}" for w in range(24) for n in range(TRIALS // 24 + 1)])
     log = place.path / "state/night/events.jsonl"
     took = []
@@ -38,14 +38,13 @@ def watch() -> None:
                 took.append(time.perf_counter() - closed)
             time.sleep(0.05)
     place.end("night")
-    took.sort()
-    p99 = took[int(len(took) * 0.99)]
-    middle = statistics.median(took)
-    print(f"output closed -> event in the log: median {middle * 1000:.1f} ms, p99 {p99 * 1000:.0f} ms of {TRIALS}")
+    times = sorted(one * 1000 for one in took)
+    yield figure("output closed to its event in the log", "ms", times)
+    yield figure("the same, 99th percentile", "ms", [times[int(len(times) * 0.99)]], limit=100)
 
 
-def flood() -> None:
-    """Write 10,000 files in 10 s over 1,000 directories, and count those that the watcher has told in the end."""
+def flood() -> Iterator[Figure]:
+    """10,000 files written in 10 s over 1,000 directories: those that the watcher has not told in the end."""
     files = [f"out/d{n % 1000}/f{n}" for n in range(10_000)]
     place = _crowd(20, files)
     with _watcher(place) as pid:
@@ -64,17 +63,17 @@ def flood() -> None:
         last = time.perf_counter() - began - wrote
     place.end("night")
     missed = len(files) - len(told)
-    print(
-        f"10,000 files in {wrote:.1f} s over 1,000 directories: {missed} missed, the last within {last:.1f} s;", end=" "
-    )
-    print(f"CPU of the watcher {cpu:.0%} of a core")
+    yield figure("files missed", "files", [missed])
+    yield figure("the last written to the last told", "s", [last])
+    yield figure("CPU of the watcher meanwhile", "% of a core", [cpu * 100])
 
 
-def idle() -> None:
-    """Measure CPU and memory with 24 live workers and nothing happening: alone, with a watcher, and a peer beside."""
+def idle() -> Iterator[Figure]:
+    """24 live workers and nothing happening for 90 s: processes of ours without a watcher, then with one, beside a peer
+    whose server watches the screens of as many mock agents."""
     place = _crowd(24, [f"out/w{w}/0" for w in range(24)])
     time.sleep(3)
-    alone = sum(1 for pid in _processes(place) if "wakeman" in _line(pid) and "new-session" not in _line(pid))
+    alone = sum(1 for pid in processes_at(place.path) if "wakeman" in _line(pid) and "new-session" not in _line(pid))
     with peer(24) as (version, theirs), _watcher(place) as pid:
         time.sleep(5)
         before, began = (_cpu(pid), sum(map(_cpu, theirs))), time.perf_counter()
@@ -83,9 +82,10 @@ def idle() -> None:
         ours, others = _cpu(pid) - before[0], sum(map(_cpu, theirs)) - before[1]
         sizes = _resident(pid), sum(map(_resident, theirs))
     place.end("night")
-    print(f"24 live workers, idle for {took:.0f} s: {alone} processes of ours;", end=" ")
-    print(f"with a watcher {ours / took:.2%} CPU, {sizes[0]} KiB;", end=" ")
-    print(f"CLI Agent Orchestrator {version} with 24 mock agents {others / took:.2%} CPU, {sizes[1]} KiB")
+    server = f"CLI Agent Orchestrator {version}"
+    yield figure("processes of ours without a watcher", "processes", [alone])
+    yield paired("CPU with a watcher", "% of a core", [(ours / took * 100, others / took * 100)], server)
+    yield paired("memory of the watcher", "MiB", [(sizes[0] / 1024, sizes[1] / 1024)], server)
 
 
 def _crowd(workers: int, files: list[str]) -> Place:
@@ -110,8 +110,8 @@ def _crowd(workers: int, files: list[str]) -> Place:
 @contextmanager
 def _watcher(place: Place) -> Iterator[int]:
     """Start a watcher, wait until it has looked, and end it."""
-    argv = [*WAKEMAN, "watch", "night", "--json", "--state", str(place.path / "state")]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=place.path, stderr=subprocess.STDOUT)
+    argv = place.words("watch", "night", "--json")
+    process = subprocess.Popen(argv, env=place.env, stdout=subprocess.PIPE, cwd=place.path, stderr=subprocess.STDOUT)
     assert process.stdout is not None
     process.stdout.readline()
     drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=subprocess.DEVNULL)
@@ -147,7 +147,3 @@ def _line(pid: int) -> str:
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
     return ""
-
-
-def _processes(place: Place) -> list[int]:
-    return [int(file.name) for file in Path("/proc").glob("[0-9]*") if str(place.path) in _line(int(file.name))]

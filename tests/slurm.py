@@ -10,7 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,10 +67,12 @@ class Cluster:
         ran = subprocess.run(argv, env=self.env, cwd="/", capture_output=True, text=True, timeout=60, check=False)
         return ran.stdout
 
-    def begin(self) -> None:
+    def begin(self, settings: Mapping[str, object] = {}) -> None:
         """Write the configuration, start the daemons, and wait until all nodes are idle."""
         host, ports = socket.gethostname().partition(".")[0], _free_ports(1 + len(_NODES))
         text = _CONFIGURATION.replace("HOST", host).replace("PORT", str(ports[0])).replace("PLACE", str(self.place))
+        known = dict(line.partition("=")[::2] for line in text.splitlines())
+        text = "".join(f"{key}={value}\n" for key, value in {**known, **settings}.items())
         for name, port in zip(_NODES, ports[1:], strict=True):
             text += f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=64 RealMemory=16000\n"
         text += "PartitionName=agents Nodes=ALL Default=YES MaxTime=INFINITE DefMemPerCPU=100 LLN=YES\n"
@@ -118,12 +120,12 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster() -> Iterator[Cluster]:
-    """Yield a cluster, which is ended afterwards."""
+def running_cluster(settings: Mapping[str, object] = {}) -> Iterator[Cluster]:
+    """Yield a cluster, which is ended afterwards; `settings` replace those of its configuration."""
     with TemporaryDirectory(prefix="wks", dir="/tmp", ignore_cleanup_errors=True) as place:
         cluster = Cluster(Path(place))
         try:
-            cluster.begin()
+            cluster.begin(settings)
             yield cluster
         finally:
             cluster.end()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from bench.pairs import Place
+from bench.place import Place
 from tests.waiting import until
 
 WAITS = (

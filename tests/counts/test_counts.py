@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import pytest
-from bench.pairs import Place
+from bench.place import Place
 from tests.counts.scenes import SCENES
 
 import wakeman

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 
 import msgspec
@@ -16,8 +17,9 @@ from wakeman.core.model import Wrote
 from wakeman.engine.check import check
 from wakeman.engine.start.deploy import amend, up
 from wakeman.engine.start.prepare import prepare_plan
-from wakeman.engine.watch import PROGRESS_STEP_S, WatchView, watch
+from wakeman.engine.watch import IDLE_TIMES_BUSY, PROGRESS_STEP_S, WatchView, watch
 from wakeman.ports import World
+from wakeman.ports.log_store import Writer
 
 SLOW = Act(seconds=100.0)
 
@@ -201,6 +203,33 @@ def test_a_log_that_is_held_makes_the_watcher_try_again() -> None:
     until(views, 5)
 
     assert [("w0", 1, ["out/w0/u0.json"])] == progressed(play)
+
+
+def test_a_first_output_during_the_pause_after_a_slow_write_is_told_as_soon_as_that_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    play = Play(workers=2, units=2, acts={"w0": SLOW, "w1": SLOW})
+    play.up()
+    took, hold = 0.02, play.stage.logs.hold
+
+    @contextmanager
+    def slow(name: str, by: str, wait: float = 5.0) -> Iterator[Writer]:
+        with hold(name, by, wait) as log:
+            play.stage.clock.advance(took)
+            yield log
+
+    views = watched(play)
+    until(views, 5)
+    monkeypatch.setattr(play.stage.logs, "hold", slow)
+    write(play, "out/w0/u0.json")
+    while not progressed(play):
+        next(views)
+    write(play, "out/w1/u0.json")
+    wrote = play.stage.clock.mono()
+    while len(progressed(play)) == 1:
+        next(views)
+
+    assert play.stage.clock.mono() - wrote < IDLE_TIMES_BUSY * took + 2 * took
 
 
 # Who wrote

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack, suppress
 
-from tests.simulation.found import night_of
+from tests.simulation.elsewhere import night_of
 from tests.simulation.mutants import MUTANTS, UNDONE, planted
 from tests.simulation.receivers import begun
 from tests.simulation.rules import BrokenError

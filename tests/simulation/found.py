@@ -124,9 +124,3 @@ class FoundNight(Night):
     def looked_for(self, world: World, name: str) -> object:
         """Have a person say that a session is there again."""
         return requests.retry(world, NAME, [name], (), "")
-
-
-def night_of(seed: int, trace: Callable[[str], None] | None = None, *, troubled: bool = False) -> Night:
-    """Return the night of a seed: of one in ten, somebody else has started the sessions."""
-    others = random.Random(f"whose {seed}").random() < 0.1  # noqa: S311 - a night is its seed
-    return (FoundNight if others else Night)(seed, trace, troubled=troubled)

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import reduce
+from functools import partial, reduce
 from types import FunctionType
 from typing import Any, NamedTuple, cast
 
@@ -20,14 +20,14 @@ from tests.simulation.night import KEYS
 from tests.simulation.receivers import Fate
 from tests.simulation.rules import BrokenError
 from tests.simulation.scene import BARRED_STATUSES, OUTAGE_STATUS, Role, Scene, refused_role
-from tests.simulation.staged import Staged, StagedFound
+from tests.simulation.staged import Staged, StagedElsewhere, StagedFound
 
 from wakeman.adapters.memory import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import MemorySessions
 from wakeman.core.log.facts import effect, observation, worker
 from wakeman.core.policy import attempts, freshness, limits, notice, outbox, transitions, worker_rows
-from wakeman.engine import check
+from wakeman.engine import check, layout
 from wakeman.engine.attempt import compose
 from wakeman.engine.effects import alarm, close, end, launch, sync
 from wakeman.engine.observe import observe
@@ -278,6 +278,47 @@ def nobody_is_ever_reached() -> object:
     return told_to(desk=["refuses"] * 99).whole()
 
 
+# --- schedules of workers elsewhere -----------------------------------------------------------------------------------
+
+
+def a_place_starts_a_session_once_more() -> object:
+    """Its program was begun, so it ends at once."""
+    night = StagedElsewhere(w0=Role(seconds=3000))
+    night.up()
+    night.jobs.once_more(night.jobs.ours()[0])
+    return night.rest()
+
+
+def a_host_is_cut_off_and_its_worker_goes_on(*, lost: bool = True) -> object:
+    """It writes while the next attempt is at work on the same units."""
+    night = StagedElsewhere(w0=Role(seconds=1000), plan={"workers": {"stage": True}})
+    night.up()
+    host = night.jobs.host[night.jobs.ours()[0].pid]
+    night.jobs.cut.add(host)
+    if lost:
+        night.jobs.fail(host)
+    night.agenda.append((night.scene.clock.at + timedelta(hours=1), partial(night.jobs.back, host)))
+    return night.rest()
+
+
+def a_host_stops() -> object:
+    """Its workers are started again, and no attempt is counted."""
+    night = StagedElsewhere(w0=Role(seconds=1000))
+    night.up()
+    night.jobs.stop(night.jobs.host[night.jobs.ours()[0].pid])
+    return night.rest()
+
+
+def a_session_waits_for_an_hour(*, power: bool = False) -> object:
+    """Nothing follows from that. What it begins with is there, whatever happens meanwhile to the machine here."""
+    night = StagedElsewhere()
+    night.jobs.waits = lambda: 3600
+    night.end(night.upped())
+    if power:
+        night.power()
+    return night.rest()
+
+
 # --- schedules of sessions that somebody else has started -----------------------------------------------------------
 
 HANGS = Role(hangs=True, stops_after=0)
@@ -496,6 +537,26 @@ MUTANTS: dict[str, Mutant] = {
             ),
         ),
         the_first_receiver_is_gone,
+    ),
+    "a place that starts a session again is trusted": Mutant(
+        MemorySessions._claims, (("if self.files.marks([claim]):", "if False:"),), a_place_starts_a_session_once_more
+    ),
+    "what a lost attempt has made is installed": Mutant(
+        layout.stage, (("{worker}.{attempt}/stage", "{worker}/stage"),), a_host_is_cut_off_and_its_worker_goes_on
+    ),
+    "lost is taken for an end": Mutant(observe._dead, (('if seen.phase == "lost":', "if False:"),), a_host_stops),
+    "out of reach is taken for lost": Mutant(
+        observe._sight,
+        (("session=seen.phase, why", 'session="lost" if seen.phase == "unknown" else seen.phase, why'),),
+        partial(a_host_is_cut_off_and_its_worker_goes_on, lost=False),
+    ),
+    "queued is taken for ended": Mutant(
+        transitions._live_facts, (('case "queued" | "unknown":', 'case "unknown":'),), a_session_waits_for_an_hour
+    ),
+    "what a queued session begins with is lost with the power": Mutant(
+        compose.submit,
+        (("    if executor.outlives_boot:", "    if False:"),),
+        partial(a_session_waits_for_an_hour, power=True),
     ),
     "a session that is not there is begun": Mutant(
         compose.start_sessions,

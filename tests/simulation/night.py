@@ -77,11 +77,13 @@ def prepared(text: str) -> PreparedPlan:
 class Night:
     """A night by its seed. `trace` gets a line a step; `troubled`: it has receivers, and in trouble."""
 
+    world: type[Scene] = Scene
+
     def __init__(self, seed: int, trace: Callable[[str], None] | None = None, *, troubled: bool = False) -> None:
         self.seed, self.trace, self.troubled = seed, trace, troubled
         self.dice = dice = random.Random(seed)  # noqa: S311 - a night is its seed
         self.crew = Crew()
-        self.scene = Scene(self.crew, dice, self.role)
+        self.scene = self.world(self.crew, dice, self.role)
         self.rules = Rules(self.scene)
         self.troubles = dice.choice([0, 1, 2, 3, 5, 8])
         self.agenda: list[tuple[datetime, Callable[[], None]]] = []

@@ -42,6 +42,10 @@ LOOKS_MIN = 4
 """Looks that find no sign of life, after which somebody must have been told."""
 
 
+WRITTEN = b'{"by": "%s"}'
+"""What a program elsewhere writes: whose work it is."""
+
+
 class BrokenError(AssertionError):
     """Something happened that must never happen."""
 
@@ -79,6 +83,7 @@ class Rules:
         self.placed: set[str] = set()  # outputs that were intended to be taken over
         self.rows: dict[str, str] = {}  # the last row of each worker
         self.wanted: set[str] = set()  # workers that a person had looked for again, and nobody has yet
+        self.installs: dict[int, str] = {}  # by line of an intended install: whose work it is to be
         self.nudging: dict[int, frozenset[str]] = {}  # by line of a nudge: units done then
         self.nudges: dict[tuple[str, int], frozenset[str]] = {}  # of the last that was heard, by worker and attempt
         self.size = 0
@@ -128,6 +133,7 @@ class Rules:
             _must(not self._absent(), f"closed as complete without {self._absent()}")
             _must(not self._unreviewed(), f"closed as complete, and nobody accepted {self._unreviewed()}")
         self._own_work(event)
+        self._fenced(event)
         self._nudged(event)
         self._asked_for(event)
         if isinstance(data, Reviewed):
@@ -139,6 +145,19 @@ class Rules:
         for verdict in event.data.verdicts if isinstance(event.data, Looked) else ():
             theirs = [m.path for m in verdict.marks if (m.path, m.mtime_ns, m.inode) in self.strange]
             _must(not (verdict.passed and theirs), f"{theirs} count, and are nobody's work")
+
+    def _fenced(self, event: Event) -> None:
+        """Check that only what the present attempt has made is installed. A program writes whose work a file is."""
+        data, attempt = event.data, event.attempt or 0
+        if isinstance(data, Intended) and data.action == "install":
+            self.installs[event.seq] = f"{NAME}/{event.worker}/{attempt}@"
+        if not isinstance(data, Effected) or not data.ok or data.intent not in self.installs:
+            return
+        for mark in data.marks:
+            text, _, _ = self.scene.files.held.get(f"/plans/{mark.path}", (b"", 0, 0))
+            own = WRITTEN % self.installs[data.intent].encode()
+            theirs = text.startswith(WRITTEN[:8]) and not text.startswith(own[:-2])
+            _must(not theirs, f"{mark.path} is installed, and is the work of {text!r}")
 
     def intrude(self, name: str) -> bool:
         """Have somebody else write the outputs of a unit for which nobody was launched; return whether they did."""
@@ -177,6 +196,13 @@ class Rules:
     def _refusals(self, event: Event) -> None:
         """Check that an outage costs nothing and is tried by one at a time, and that nobody runs into a refused key."""
         d, data = self.d, event.data
+        if isinstance(data, Exited):
+            worker, sessions = d.workers[event.worker or ""], self.scene.sessions
+            mark = attempt_id(d, worker)
+            _must(
+                data.free or worker.ending or mark not in sessions.blameless, f"{mark} costs an attempt, for no fault"
+            )
+            _must(worker.ending or mark not in sessions.waiting, f"{mark} is said to have ended, and has not begun")
         if isinstance(data, Exited) and data.fault:
             _must(data.free, f"{event.worker} was refused ({data.fault}), and it costs an attempt")
         if not isinstance(data, Intended) or data.action != "launch" or d.workers[event.worker or ""].again:
@@ -252,13 +278,16 @@ class Rules:
         worker, attempt = p.mark.split("@")[0].split("/")[1:]
         mine = [other for other in started if other.startswith(f"{NAME}/{worker}/{attempt}@")]
         _must(len(mine) == 1, f"attempt {attempt} of {worker} is run twice: {mine}")
-        lines = self.scene.files.held[f"{p.home}/units.jsonl"][0].splitlines()
+        listing = self.scene.files.held.get(f"{p.home}/units.jsonl")
+        _must(listing, f"{p.mark} runs, and what it is to do is not there")
+        lines = listing[0].splitlines() if listing else []
         reviews = "WAKEMAN_VERDICT" in p.start.env  # it reads what others may be told to write anew
         named = (msgspec.json.decode(line)["unit"] for line in lines)
         self.units[p.pid] = units = frozenset((p.mark, name) if reviews else ("", name) for name in named)
         for other in self.scene.sessions.running:
             both = units & self.units[other.pid]
-            _must(other is p or not both, f"{other.mark} and {p.mark} both work on {sorted(both)}")
+            apart = other is p or other in self.scene.sessions.lost  # that one may live on, and is fenced
+            _must(apart or not both, f"{other.mark} and {p.mark} both work on {sorted(both)}")
 
     def ended(self, p: Playing) -> None:
         """Check that only who was asked to go, has come to nothing, or is nobody's any more is ended."""

@@ -31,7 +31,7 @@ from wakeman.adapters.memory import (
 )
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
-from wakeman.adapters.memory.sessions import Playing
+from wakeman.adapters.memory.sessions import Playing, Step
 from wakeman.core.log.events import Draft, Event
 from wakeman.core.model import Deployment, Plan, UnitsSpec, WakeTarget
 from wakeman.engine import alarm
@@ -161,6 +161,9 @@ class Sessions(MemorySessions):
         self.role: dict[str, Role] = {}  # by session id
         self.running: list[Playing] = []
         self.orphans: list[Playing] = []
+        self.lost: list[Playing] = []  # programs that live on where nobody reaches them, and are said to be lost
+        self.blameless: set[str] = set()  # marks of sessions that the place, or somebody by it, has ended
+        self.waiting: set[str] = set()  # marks of sessions that wait in a queue
         self.ran: Callable[[Playing], None] = lambda _: None
         self.ended: Callable[[Playing], None] = lambda _: None
         self.typed_into: Callable[[Playing], None] = lambda _: None
@@ -277,15 +280,15 @@ class Sessions(MemorySessions):
         if self.role[p.session_id].rests:
             self.files.write(f"{p.home}/said/hook", b"%d" % p.entered)
 
-    def _script(self, p: Playing, act: Act) -> list[tuple[datetime, Callable[[], None]]]:
+    def _script(self, p: Playing, act: Act) -> Iterator[Step]:
         if not isinstance(act, Role) or not act.rests:
             return super()._script(p, act)
         self.screens[p.start.session] = f"{p.start.session}:\n❯"
-        steps = super()._script(p, replace(act, hangs=True))
+        steps = list(super()._script(p, replace(act, hangs=True)))
         if steps and act.background:
             at, write = steps[-1]
             steps.append((at + timedelta(seconds=act.background), write))
-        return steps
+        return iter(steps)
 
     def off(self) -> None:
         """Have the machine stop: nothing of it lives on."""
@@ -397,6 +400,9 @@ class Machine(MemoryMachine):
 class Scene(MemoryWorld):
     """A memory world whose every call is a point. `roles` gives how the next program of a session plays."""
 
+    executor: type[Sessions] = Sessions
+    computer: type[Machine] = Machine
+
     def __init__(self, crew: Crew, dice: random.Random, roles: Callable[[str], Role]) -> None:
         super().__init__()
         self.crew, self.dice = crew, dice
@@ -408,8 +414,8 @@ class Scene(MemoryWorld):
         self.git = MemoryGit(self.files)
         self.git.init("/plans")
         self.harness = RefusedHarness(self.reports)
-        self.sessions: Sessions = Sessions(self.clock, self.files, roles, crew)
-        self.machine: Machine = Machine(self.sessions)
+        self.sessions: Sessions = self.executor(self.clock, self.files, roles, crew)
+        self.machine: Machine = self.computer(self.sessions)
         for port, methods in POINTS.items():
             twin = getattr(self, port)
             for method in methods:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from tests.play import Play
 from tests.simulation.crew import Actor
+from tests.simulation.elsewhere import Jobs, JobScene
 from tests.simulation.found import Whose, found_plan
 from tests.simulation.night import Night
 from tests.simulation.scene import Client, RefusedHarness, Role
@@ -95,6 +98,16 @@ class Staged(Night):
             self.step()
         self.rules.over(self.last, limit)
         return self.rules.d
+
+
+class StagedElsewhere(Staged):
+    """One whose workers run on other hosts. A test says how long the queue keeps them, and what befalls a host."""
+
+    world = JobScene
+
+    @property
+    def jobs(self) -> Jobs:
+        return cast("Jobs", self.scene.sessions)
 
 
 class StagedFound(Staged):

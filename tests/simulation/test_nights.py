@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from tests.simulation.conftest import PLAYED_WITHIN_S
-from tests.simulation.found import night_of
+from tests.simulation.elsewhere import night_of
 
 
 def played(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -333,7 +333,7 @@ class _Watching:
         if self.dirty or self.strange:
             # Later ones are handled then: testing what is due costs next to nothing.
             workers = {self.d.units[name].worker for name in self.dirty}
-            soonest = [self.reported_at.get(worker, now) + self.step for worker in workers] + list(
+            soonest = [self.reported_at.get(worker, now - self.step) + self.step for worker in workers] + list(
                 self.strange.values()
             )
             due.append(max(self.next_write, min(soonest)))

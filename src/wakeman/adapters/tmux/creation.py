@@ -74,8 +74,11 @@ def command_line(words: Sequence[str]) -> str:
     return " ".join(";" if word == ";" else _quoted(word) for word in words)
 
 
+_TMUX_ESCAPES = str.maketrans({sign: f"\\{sign}" for sign in '"\\$'})
+
+
 def _quoted(word: str) -> str:
-    return '"' + re.sub(r'(["\\$])', r"\\\1", word) + '"'
+    return '"' + word.translate(_TMUX_ESCAPES) + '"'
 
 
 def births(lines: Sequence[str]) -> list[Birth]:

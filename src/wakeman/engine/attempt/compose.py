@@ -48,6 +48,7 @@ class Attempt(Struct, frozen=True):
     worker: str
     start: Start
     command: Command
+    files: tuple[str, ...]  # what it may begin with, absolute; some of them may not be there
     agent_session: str
     resume: bool
     adopts: bool  # its harness starts the session
@@ -94,8 +95,8 @@ def start_sessions(
 
     Raises: ProgramError when their place does not answer.
     """
-    own = [each.start for each in attempts if not (each.adopts or each.found)]
-    made = iter(world.executor(d.host).submit(own) if own else [])
+    own = [each for each in attempts if not (each.adopts or each.found)]
+    made = iter(submit(world, d, own) if own else [])
 
     def start(each: Attempt) -> Made:
         if each.found:
@@ -103,6 +104,17 @@ def start_sessions(
         return _adopt(world, d.host, each, now, redact) if each.adopts else next(made)
 
     return [start(each) for each in attempts]
+
+
+def submit(world: World, d: Deployment, attempts: Sequence[Attempt]) -> list[Made]:
+    """Make sessions, one for each attempt. Raises: ProgramError when their place does not answer.
+
+    Effects: where they survive a restart of this machine, and so may begin after one, what they read is on the disk.
+    """
+    executor = world.executor(d.host)
+    if executor.outlives_boot:
+        world.files.sync([file for each in attempts for file in each.files], within=d.host.directory)
+    return executor.submit([each.start for each in attempts])
 
 
 def find_session(world: World, d: Deployment, worker: WorkerState) -> Made:
@@ -337,6 +349,14 @@ def _task_template(world: World, plan: Plan) -> tuple[str, str]:
     return world.files.read(file).decode("utf-8", "surrogateescape"), file
 
 
+def _files(host: Host, worker: WorkerState, task: Task, command: Command) -> tuple[str, ...]:
+    """Return the files that an attempt may begin with."""
+    home = layout.attempt_directory(host, worker)
+    own = (posixpath.join(home, name) for name in ("cwd", "words", "env", "bound"))
+    told = (task.units_file, task.prompt_file, layout.outputs_list(host, worker), layout.rules(host, worker))
+    return (*own, *told, layout.may(host, worker), layout.trail(host, worker), *command.files)
+
+
 def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt:
     """Write all files of an attempt, before its intent is recorded."""
     plan, host, files = d.plan_of(worker), d.host, world.files
@@ -388,6 +408,7 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
         worker=worker.name,
         start=short,
         command=command,
+        files=_files(host, worker, task, command),
         agent_session=worker.agent_session,
         resume=worker.resumed,
         adopts=world.harness(plan.workers.harness).adopts and not plan.workers.found,

@@ -438,7 +438,7 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
         raise
     except WakemanError as fault:
         return Failed(str(fault))
-    return launch_fate(world.executor(host).submit([ready.start])[0])
+    return launch_fate(compose.submit(world, d, [ready])[0])
 
 
 def _younger(listing: Listing, worker: WorkerState, d: Deployment, now: datetime) -> SessionInfo | None:

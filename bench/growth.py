@@ -1,0 +1,126 @@
+"""How cost grows with workers and units: decisions, rehearsals, plans. What must not grow is counted in the tests, too:
+`tests/counts/test_growth.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import pairwise
+from math import log
+from pathlib import Path
+
+import msgspec
+from bench.figures import Figure, figure
+from bench.logs import host, long_log
+from bench.place import WAKEMAN, Place, spend
+
+from wakeman.adapters.eventlog.log_reader import Reading
+from wakeman.audit.auditor import Auditor
+from wakeman.core.log.events import Decided, Enrolled, Event, Looked, Planned, genesis
+from wakeman.core.log.state import apply
+from wakeman.core.model import Deployment, Observation, Plan, Unit, UnitsSpec
+from wakeman.core.policy.deployment_rows import decide
+from wakeman.core.policy.transitions import transitions
+from wakeman.core.policy.worker_rows import decide_worker
+
+CROWD = 100_000
+JUDGED = 20_000
+REHEARSALS = {(1_200, 120): 0.0, (10_000, 1_000): 0.0, (100_000, 1_000): 60.0}
+"""(units, workers) -> CPU seconds at most; 0 where the issue is how it grows."""
+REHEARSED_MIB = 300
+PLANS = {1_000: 0.0, 10_000: 0.0, 100_000: 6.0}
+"""Units -> CPU seconds at most."""
+
+
+def decisions() -> Iterator[Figure]:
+    """Deciding and judging in memory: a look at 100,000 workers, and the audit of a log by the number of workers."""
+    yield figure(f"one look at {CROWD:,} workers applied, and all decided anew", "CPU s", [_crowd_decided()])
+    for workers in (50, 200, 500):
+        place = Place()
+        with Reading(str(long_log(place.path, "night", JUDGED, workers))) as read:
+            events = list(read)
+        count = sum(isinstance(event.data, Decided) for event in events)
+        more = min(_judged(events) for _ in range(3)) - min(_folded(events) for _ in range(3))
+        yield figure(f"one decision judged, {workers} workers", "CPU us", [more / count * 1e6])
+        place.end()
+
+
+def _judged(events: list[Event]) -> float:
+    judge = Auditor()
+    began = time.process_time()
+    for event in events:
+        judge.take(event)
+    return time.process_time() - began
+
+
+def _folded(events: list[Event]) -> float:
+    deployment = Deployment()
+    began = time.process_time()
+    for event in events:
+        apply(deployment, event)
+    return time.process_time() - began
+
+
+def _crowd_decided() -> float:
+    now, d, seq = datetime.now(UTC), Deployment(), 0
+
+    def say(data: msgspec.Struct, worker: str | None = None) -> None:
+        nonlocal seq
+        seq += 1
+        apply(d, Event(v=1, seq=seq, at=now, by="at:1", worker=worker, data=data, hash=genesis("a", "b")))  # type: ignore[arg-type] # facts all
+
+    plan = Plan(name="night", units=UnitsSpec(items=("x",)))
+    say(Planned(name="night", plan=plan, digest="d", host=host("/s/night")))
+    for n in range(CROWD):
+        say(Enrolled(session=f"w{n}", units=(Unit(name=f"u{n}", outputs=(f"o{n}",)),)), f"w{n}")
+    for worker in d.workers.values():
+        worker.state, worker.attempt, worker.life = "running", 1, "aa"
+    seen = tuple(Observation(worker=f"w{n}", attempt=1, session="running", life="ab") for n in range(CROWD))
+    began = time.process_time()
+    say(Looked(mono=1.0, boot="b", observations=seen))
+    transitions(d)
+    for worker in d.workers.values():
+        decide_worker(d, worker)
+    decide(d)
+    return time.process_time() - began
+
+
+def rehearse() -> Iterator[Figure]:
+    """`wakeman rehearse` as a whole process, by units and workers."""
+    for (units, workers), limit in REHEARSALS.items():
+        place = Place()
+        spent = spend([*WAKEMAN, "rehearse", str(_plan(place.path, units, workers))], place.path, place.env)
+        what = f"{units:,} units on {workers:,} workers"
+        yield figure(what, "CPU s", [spent.cpu], limit)
+        yield figure(f"{what}, memory at most", "MiB", [spent.peak], REHEARSED_MIB if limit else 0)
+        place.end()
+
+
+def plan() -> Iterator[Figure]:
+    """`wakeman plan` as a whole process, by units; the slope is of the last two, log by log: 1 is linear."""
+    took = []
+    for units, limit in PLANS.items():
+        place = Place()
+        spent = spend([*WAKEMAN, "plan", str(_plan(place.path, units, 1_000))], place.path, place.env)
+        took.append((units, spent.cpu))
+        yield figure(f"{units:,} units", "CPU s", [spent.cpu], limit)
+        yield figure(f"{units:,} units, memory at most", "MiB", [spent.peak])
+        place.end()
+    (few, short), (many, long) = list(pairwise(took))[-1]
+    yield figure("slope", "", [log(long / short) / log(many / few)], limit=1.05)
+
+
+def _plan(place: Path, units: int, workers: int) -> Path:
+    items = [{"unit": f"u{n}", "key": f"k{n % workers}"} for n in range(units)]
+    plan = {
+        "name": "night",
+        "units": {"items": items, "output": "out/{{ unit }}"},
+        "workers": {"by": "{{ key }}", "command": ["sleep", "1"]},
+        "wake": {"every": "1m"},
+    }
+    file = place / "night.json"
+    file.write_text(json.dumps(plan))
+    return file
