@@ -66,13 +66,13 @@ def render(template: str, values: Mapping[str, str]) -> str:
     Raises: PlanError with every malformed place and unknown name.
     """
     try:
-        return "".join([part if literal else values[part] for part, literal in _parts(template)])
+        return "".join([part if literal else values[part] for part, literal in _divided(template)])
     except KeyError:  # also of a malformed place, which has no name
         raise PlanError(tuple(template_faults(template, values))) from None
 
 
 @lru_cache(maxsize=64)
-def _parts(template: str) -> tuple[tuple[str, bool], ...]:
+def _divided(template: str) -> tuple[tuple[str, bool], ...]:
     """Divide a template into names and, marked so, literal text. A name that is no name is a malformed place."""
     parts, at = list[tuple[str, bool]](), 0
     for token in re.finditer(_PLACEHOLDER, template):
