@@ -87,6 +87,8 @@ def rig(hosts: SshHosts) -> Iterator[CopiedRig]:
 def test_a_night_runs_on_hosts_that_see_nothing_of_this_machine(rig: CopiedRig) -> None:
     said = rig.night(WAITS + MAKES, THREE)
     assert 0 == said.returncode, said
+    there = [path.name for host in HOSTS for path in rig.hosts.disk(host, rig.place).iterdir()]
+    assert {"src", "state"} == set(there), "nothing is left there of what was tried"
     until(lambda: sorted(rig.states().values()) == ["pending"] + ["running"] * 3, 60)
     rig.go("abcd")
     rig.ends()
