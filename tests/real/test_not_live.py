@@ -245,16 +245,8 @@ def test_a_log_that_is_not_the_one_that_began_has_no_say_about_places(night: Rig
 
 @pytest.mark.skipif(shutil.which("unshare") is None or os.geteuid() != 0, reason="needs a mount namespace")
 def test_of_two_machines_that_share_a_directory_the_one_that_adopted_last_decides(night: Rig) -> None:
-    def there(*words: str) -> Said:
-        """Call a verb on a machine of another id, with a registry of its own."""
-        file = night.place / "machine-id"
-        file.write_text("another\n")
-        bound = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/machine-id && exec "$@"', str(file))
-        env = {**night.clean(), "XDG_STATE_HOME": str(night.place / "theirs")}
-        return night.call([*bound, *night.argv(*words)], env)
-
-    assert "was not begun by this user on this machine" in there("check", "night").stderr
-    moved = there("adopt", "night")
+    assert "was not begun by this user on this machine" in night.elsewhere("check", "night").stderr
+    moved = night.elsewhere("adopt", "night")
     assert moved.returncode in (0, 4), moved.stderr
     jobs = night.alarms()
     fired = night.call(["/bin/sh", str(night.state / "night" / "check.sh"), "at"])
@@ -266,4 +258,4 @@ def test_of_two_machines_that_share_a_directory_the_one_that_adopted_last_decide
     assert 2 == len(night.sessions())
     back = night.run("adopt", "night")
     assert back.returncode in (0, 4), back.stderr
-    assert "night: was adopted elsewhere since" in there("check", "night").stderr
+    assert "night: was adopted elsewhere since" in night.elsewhere("check", "night").stderr
