@@ -246,6 +246,10 @@ class JobNight(Night):
         here = [fault for fault in super().faults() if fault not in (self.die, self.hide)]
         return [*here, *[self.cut_off] * 3, self.power_of_host, self.ended_by_place, self.once_more]
 
+    def vanish(self) -> None:
+        super().vanish()
+        self.jobs.waiting &= {p.mark for p in self.jobs.playing.values()}
+
     def cut_off(self) -> None:
         """Have a host be cut off for a time, while of which the place may say that its sessions are lost."""
         jobs, host, now = self.jobs, self.chance.choice(HOSTS), self.scene.clock.at
