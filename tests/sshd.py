@@ -95,8 +95,7 @@ class SshHosts:
         """Return the id of a host's daemon; 0 if it does not run."""
         with suppress(OSError, ValueError):
             number = int((self.place / f"{name}.pid").read_text())
-            os.kill(number, 0)
-            return number
+            return number if _runs(number) else 0
         return 0
 
     @contextmanager
@@ -168,6 +167,11 @@ def _user() -> str:
     import pwd
 
     return pwd.getpwuid(os.getuid()).pw_name
+
+
+def _runs(number: int) -> bool:
+    """Return whether a process runs: one that has ended may be there until its parent asks for its status."""
+    return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def _children(number: int) -> list[int]:

@@ -91,10 +91,9 @@ def test_what_was_lost_is_kept_until_it_is_known_to_run_no_more(tmp_path: Path) 
     assert "me@alpha" == Ssh(place, str(tmp_path), {}).host_of("ab@me@alpha")
     again = Placements(str(tmp_path))
     assert [(two.id, True)] == [(each.id, each.lost) for each in again.kept()]
-    assert [one.id, two.id] == [each.id for each in again.lost("alpha")]
-    assert [] == again.lost("beta")
+    assert [one.id, two.id] == [each.id for each in again.lost()]
     again.settle([one.id, two.id])
-    assert ([], []) == (again.lost("alpha"), again.kept())
+    assert ([], []) == (again.lost(), again.kept())
 
 
 def test_nothing_placed_is_nothing_asked(tmp_path: Path) -> None:

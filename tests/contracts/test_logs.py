@@ -17,10 +17,10 @@ from wakeman.ports import Logs
 ILLEGAL = Draft(Exited("of nobody"), worker="w1", attempt=1, source="running", to="exited")
 
 
-@pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.real)])
+@pytest.fixture(params=["memory", "one process", pytest.param("real", marks=pytest.mark.real)])
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Logs:
     """No log yet."""
-    return MemoryLogs() if request.param == "memory" else EventLogs(str(tmp_path))
+    return EventLogs(str(tmp_path)) if request.param == "real" else MemoryLogs(alone=request.param != "memory")
 
 
 @pytest.fixture
@@ -42,6 +42,21 @@ def test_a_created_log_is_read(logs: Logs) -> None:
 
 def test_lines_are_numbered_from_one(logs: Logs) -> None:
     assert [1, 2, 3] == [event.seq for event in logs.events("night")]
+
+
+def test_one_process_hands_on_what_it_has_read_and_keeps_none_of_its_lines_as_events() -> None:
+    logs = MemoryLogs(alone=True)
+    logs.create("night", "d1", [planned(), *noted(2)], AT, "up:1")
+    with logs.hold("night", "at:2") as log:
+        log.append(noted(3), AT)
+        first = log.deployment
+    with logs.hold("night", "at:3") as log:
+        assert first is log.deployment
+    logs.let_go()
+
+    assert [] == logs.tapes["night"].known
+    assert [1, 2, 3, 4, 5, 6] == [event.seq for event in logs.events("night")]
+    assert 6 == logs.read("night").seq
 
 
 def test_each_line_says_when_and_by_whom_it_was_written(logs: Logs) -> None:

@@ -53,9 +53,9 @@ def slope(counts: dict[int, int]) -> float:
     return math.log(many / few) / math.log(large / small)
 
 
-def prepared(workers: int) -> PreparedPlan:
-    """Prepare a plan of so many workers."""
-    items = [{"unit": f"w{w}/u{u}", "key": f"w{w}"} for w in range(workers) for u in range(UNITS_EACH)]
+def prepared(workers: int, each: int = UNITS_EACH) -> PreparedPlan:
+    """Prepare a plan of so many workers, with so many units each."""
+    items = [{"unit": f"w{w}/u{u}", "key": f"w{w}"} for w in range(workers) for u in range(each)]
     plan = {
         "name": "night",
         "units": {"items": items, "output": "out/{{ unit }}.json"},
@@ -125,6 +125,19 @@ def test_a_rehearsal_grows_with_its_workers() -> None:
     for workers in (30, 120):
         ready = prepared(workers)
         counts[workers] = calls(
+            lambda ready=ready: rehearse(  # type: ignore[misc] # a bound loop variable
+                ready, rehearsal, "plan.json", seconds=60, early={}, hang=(), every=False
+            )
+        )
+
+    assert slope(counts) <= SLOPE_MAX, counts
+
+
+def test_a_rehearsal_grows_with_the_units_of_its_workers() -> None:
+    counts = {}
+    for each in (15, 60):
+        ready = prepared(4, each)
+        counts[4 * each] = calls(
             lambda ready=ready: rehearse(  # type: ignore[misc] # a bound loop variable
                 ready, rehearsal, "plan.json", seconds=60, early={}, hang=(), every=False
             )

@@ -54,6 +54,8 @@ from wakeman.faces.cli import parser
 from wakeman.faces.cli.overview import overview
 from wakeman.faces.cli.page import host_rows, page
 from wakeman.faces.cli.paper import Line, Paper, paper, speaks_utf8
+from wakeman.faces.top.frame import hosts_words
+from wakeman.faces.top.rows import list_entries
 
 SAMPLES = Path(__file__).parents[2] / "state" / "samples"
 NOW = datetime(2026, 11, 29, 0, 52, tzinfo=UTC)
@@ -267,6 +269,19 @@ def test_each_host_has_a_row_and_of_many_those_of_which_something_is_to_be_known
     assert "   7 hosts that answer: 14 of 28 slots" in text(list(host_rows(many, on, everything=False)), on)[-1]
     assert 9 == len(text(list(host_rows(many, on, everything=True)), on))
     assert any("on h1" in row for row in text(page(few, on, everything=True), on) if "docs_01" in row)
+
+
+def test_top_has_workers_by_host_and_says_in_its_head_which_host_does_not_answer() -> None:
+    data = on_hosts(6)
+    there = {each.name: each.host for each in data.workers}
+    running = [there[each.name] for each in list_entries(data, folded=False) if each.kind == "running"]
+
+    assert sorted(running, key=str) == running
+    assert 2 <= len(set(running))
+    assert ["h1 does not answer"] == hosts_words(data)
+    answer = tuple(msgspec.structs.replace(each, silent=None) for each in data.hosts or ())
+    assert ["h0 2/4", "h1 2/4"] == hosts_words(msgspec.structs.replace(data, hosts=answer[:2]))
+    assert [] == hosts_words(told(crowd(3)))
 
 
 def test_an_open_deployment_says_why_the_units_of_ended_workers_are_undone() -> None:

@@ -244,6 +244,33 @@ def rsync_below(number: int) -> int:
     return int(ran.stdout.split()[0])
 
 
+SUBMITS = """
+yard.executor(rsync=sys.argv[3]).submit([yard.start("w", "true", f"{yard.directory}/prompts/w.1.md")])
+"""
+
+
+def test_a_program_that_is_killed_while_it_sends_has_begun_nothing_and_the_next_one_knows(yard: Yard) -> None:
+    (yard.directory / "prompts").mkdir()
+    (yard.directory / "prompts" / "w.1.md").write_bytes(os.urandom(800_000))
+    script = POLLS[: POLLS.index("print")] + SUBMITS
+    argv = [sys.executable, "-c", script, str(yard.hosts.place), str(yard.place), yard.slow()]
+    prompt = yard.there() / "prompts"
+    with subprocess.Popen(argv) as sends:
+        until(lambda: prompt.exists() and any(each.stat().st_size for each in prompt.glob(".w.1.md.*")), 30)
+        rsync = rsync_below(sends.pid)
+        sends.kill()
+    with suppress(ProcessLookupError):
+        os.kill(rsync, signal.SIGKILL)
+    place = yard.executor()
+    (one,) = place.poll().seen
+
+    assert ("w", "lost", "machine") == (one.session, one.phase, one.ended_by)
+    assert ([], False) == (yard.hosts.sessions("alpha"), (prompt / "w.1.md").exists())
+    assert 1 == place.cancel([(one.session_id, one.mark)])
+    place.submit([yard.start("v", "true")])
+    assert ["v"] == yard.hosts.sessions("alpha")
+
+
 def test_a_report_comes_once_whatever_broke_and_an_unfinished_one_stays(yard: Yard) -> None:
     place = yard.executor()
     place.submit([yard.start("w", "mkdir -p ../said; echo mine >../said/wrote.1; echo half >../said/wrote.2.tmp")])

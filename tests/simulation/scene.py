@@ -31,7 +31,7 @@ from wakeman.adapters.memory import (
 )
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
-from wakeman.adapters.memory.sessions import Playing
+from wakeman.adapters.memory.sessions import Playing, Step
 from wakeman.core.log.events import Draft, Event
 from wakeman.core.model import Deployment, Plan, UnitsSpec, WakeTarget
 from wakeman.engine import alarm
@@ -280,15 +280,15 @@ class Sessions(MemorySessions):
         if self.role[p.session_id].rests:
             self.files.write(f"{p.home}/said/hook", b"%d" % p.entered)
 
-    def _script(self, p: Playing, act: Act) -> list[tuple[datetime, Callable[[], None]]]:
+    def _script(self, p: Playing, act: Act) -> Iterator[Step]:
         if not isinstance(act, Role) or not act.rests:
             return super()._script(p, act)
         self.screens[p.start.session] = f"{p.start.session}:\n❯"
-        steps = super()._script(p, replace(act, hangs=True))
+        steps = list(super()._script(p, replace(act, hangs=True)))
         if steps and act.background:
             at, write = steps[-1]
             steps.append((at + timedelta(seconds=act.background), write))
-        return steps
+        return iter(steps)
 
     def off(self) -> None:
         """Have the machine stop: nothing of it lives on."""

@@ -36,6 +36,9 @@ class RehearsalWorld(Protocol):
     def run(self, check: Callable[[World, str], object], until: Callable[[], bool]) -> None:
         """Run events in order until `until` is true."""
 
+    def let_go(self) -> None:
+        """Let go of the deployments; the lines of logs stay."""
+
 
 class RehearsalFactory(Protocol):
     """Makes the memory world for a plan."""
@@ -102,9 +105,11 @@ def rehearse(
     world = stage.world("up:0")
     host = world.host(plan, root, posixpath.join(world.state, plan.name))
     name = deploy.up(world, msgspec.structs.replace(prepared, host=host, faults=())).name
+    del prepared, plan  # the log has all of it
     recall = Recall()
     stage.run(lambda world, head: check(world, name, head, recall), lambda: world.logs.read(name).outcome != "open")
     status = describe(stage.world(), world.logs.read(name), None)
+    stage.let_go()  # the answer needs as much once more
     events = [event for event in world.logs.events(name) if every or kind(event.data) not in UNTOLD]
     data = Rehearsed(
         deployment=status.deployment,

@@ -364,10 +364,10 @@ def describe(world: World, d: Deployment, at: datetime | None) -> Status:
     """Return the status of a deployment that is live here; `at` is when it was last observed."""
     now = world.clock.now()
     stands = d.alarm is not None and alarm.alarm_is_pending(world, d, now)
-    return _located(world, d, shape(d, now, at, stands=stands, watched=True))
+    return located(world, d, shape(d, now, at, stands=stands, watched=True))
 
 
-def _located(world: World, d: Deployment, data: Status) -> Status:
+def located(world: World, d: Deployment, data: Status) -> Status:
     """Return a status with where each attempt is, if that is not this machine."""
     if d.host.executor == DEFAULT_EXECUTOR:
         return data
@@ -375,15 +375,15 @@ def _located(world: World, d: Deployment, data: Status) -> Status:
 
     executor = world.executor(d.host)
     ids = {name: worker.session_id for name, worker in d.workers.items() if worker.session_id}
-    located = executor if isinstance(executor, LocatedExecutor) else None
-    known = {name: located.host_of(one) for name, one in ids.items()} if located is not None else {}
+    where = executor if isinstance(executor, LocatedExecutor) else None
+    known = {name: where.host_of(one) for name, one in ids.items()} if where is not None else {}
     workers = tuple(
         msgspec.structs.replace(each, engine=ids.get(each.name) or UNSET, host=known.get(each.name) or UNSET)
         for each in data.workers
     )
     hosts: tuple[HostStatus, ...] | UnsetType = UNSET
     if isinstance(executor, HostedExecutor) and d.outcome == "open":
-        left = located.left_behind() if located is not None else {}
+        left = where.left_behind() if where is not None else {}
         hosts = tuple(
             _host_status(d, name, slots, [each for each in workers if each.host == name], left.get(name, ()))
             for name, slots in executor.hosts.items()

@@ -24,15 +24,17 @@ class LogBytes:
 
     Shape: the first `whole` of them are `known`: the events of the whole writes that were read last; `fold` is the
     deployment with the first `folded` of these applied, as a snapshot has it. What stands as it was is not read again,
-    and bytes that are added cost what they are, not what is there before them.
+    and bytes that are added cost what they are, not what is there before them. Where there is one process, `last` is
+    the deployment of its last holder, who has applied the first `applied` bytes: then no events are kept.
     """
 
     def __init__(self, data: bytes = b"", synced: int = 0) -> None:
-        self._lines, self._data = bytearray(data), data
+        self._lines, self._copy = bytearray(data), b""
         self.synced, self.whole = synced, 0
         self.known: list[Event] = []
         self.fold, self.folded = b"", 0
-        self.last: Deployment | None = None  # of the last holder, where there is one process
+        self.last: Deployment | None = None
+        self.applied = 0
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -40,15 +42,15 @@ class LogBytes:
     @property
     def data(self) -> bytes:
         """Return all bytes. Cost: a copy after each change."""
-        if len(self._data) != len(self._lines):
-            self._data = bytes(self._lines)
-        return self._data
+        if len(self._copy) != len(self._lines):
+            self._copy = bytes(self._lines)
+        return self._copy
 
     @data.setter
     def data(self, data: bytes) -> None:
         if data[: self.whole] != self._lines[: self.whole]:
             self.whole, self.known, self.fold, self.folded = 0, [], b"", 0
-        self._lines, self._data = bytearray(data), data
+        self._lines, self._copy, self.last, self.applied = bytearray(data), data, None, 0
 
     def add(self, data: bytes) -> None:
         """Append bytes."""
@@ -71,11 +73,40 @@ class LogBytes:
             self.whole = whole
         return events
 
+    def each(self, after: int) -> Iterator[Event]:
+        """Yield the events of all whole writes behind a line; where there is one process, without keeping them."""
+        if not self.applied:
+            yield from self.events()[max(after, 0) :]
+            return
+        start, seq, previous = 0, 0, ""
+        while start < self.applied:
+            end = self._lines.index(b"\n", start)
+            event = _event(bytes(self._lines[start:end]), seq + 1, previous)
+            start, seq, previous = end + 1, event.seq, event.hash
+            if seq > after:
+                yield event
+
+    def hash_of(self, seq: int) -> str:
+        """Return the hash of a line, "" where there is none. Cost: one look at each line behind it."""
+        if self.last is None:
+            events = self.events()
+            return events[seq - 1].hash if 0 < seq <= len(events) else ""
+        if not 0 < seq <= self.last.seq:
+            return ""
+        end, start = self.applied, self._before(self.applied)
+        for _ in range(self.last.seq - seq):
+            end, start = start, self._before(start)
+        return split(bytes(self._lines[start : end - 1]))[1]
+
+    def _before(self, end: int) -> int:
+        """Return where the line begins that ends before `end`."""
+        return self._lines.rfind(b"\n", 0, end - 1) + 1
+
     def deployment(self) -> Deployment:
         """Return the deployment with all whole writes applied. Raises: LogDamagedError, TransitionError."""
-        events = self.events()
-        if self.last is not None and events and self.last.hash == events[-1].hash:
+        if self.last is not None and self.applied == len(self._lines):
             return self.last
+        events = self.events()
         d = msgspec.json.decode(self.fold, type=Deployment) if self.fold else Deployment()
         for event in events[self.folded :]:
             apply(d, event)
@@ -106,17 +137,16 @@ class MemoryWriter:
         return asked
 
     def hash_of(self, seq: int) -> str:
-        events = self._tape.events()
-        return events[seq - 1].hash if 0 < seq <= len(events) else ""
+        return self._tape.hash_of(seq)
 
     def catch_up(self) -> None:
         """Apply all lines, cut off a torn one, and make earlier writes durable."""
         self.deployment = self._tape.deployment()
+        self._size = self._tape.applied if self._tape.last is not None else self._tape.whole
         if self._logs.alone:
-            self._tape.last = self.deployment
+            self._hand_on()
         else:
             self._tape.keep(self.deployment)
-        self._size = self._tape.whole
         torn = len(self._tape) - self._size
         if torn:
             self._logs.cut(self._name, self._size)
@@ -127,14 +157,23 @@ class MemoryWriter:
     def append(self, drafts: Sequence[Draft], at: datetime, *, durable: bool = True) -> list[Event]:
         if not drafts:
             return []
+        self._tape.last, self._tape.applied = None, 0  # until the write has succeeded
         lines, events = compose(self.deployment, drafts, at, self._by)
         if len(self._tape) != self._size:
             raise LogDamagedError(f"{self._name}: was changed by a program that does not hold the lock")
         self._logs.write(self._name, lines)
         self._size += len(lines)
+        if self._logs.alone:
+            self._hand_on()
         if durable:
             self._logs.sync(self._name)
         return events
+
+    def _hand_on(self) -> None:
+        """Leave the deployment to the next holder, and drop the events that it was read from."""
+        tape = self._tape
+        tape.last, tape.applied = self.deployment, self._size
+        tape.whole, tape.known = 0, []
 
 
 @dataclass
@@ -156,6 +195,11 @@ class MemoryLogs:
     def names(self) -> list[str]:
         return sorted(self.tapes, key=lambda name: (next(self.events(name)).at, name))
 
+    def let_go(self) -> None:
+        """Let go of the deployments that were handed on; who needs one again reads the lines anew."""
+        for tape in self.tapes.values():
+            tape.last = None
+
     def create(self, name: str, digest: str, drafts: Sequence[Draft], at: datetime, by: str) -> None:
         first = drafts[0].data if drafts else None
         if not isinstance(first, Planned) or (first.name, first.digest) != (name, digest):
@@ -169,7 +213,7 @@ class MemoryLogs:
         return self._existing(name).deployment()
 
     def events(self, name: str, after: int = 0) -> Iterator[Event]:
-        return iter(self._existing(name).events()[max(after, 0) :])
+        return self._existing(name).each(after)
 
     def repair(self, name: str, by: str) -> str:
         """Find nothing: a dictionary is not damaged."""

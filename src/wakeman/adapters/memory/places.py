@@ -13,35 +13,35 @@ Held: TypeAlias = tuple[bytes, int, int]
 
 
 class Tree:
-    """The names in each directory, and how many paths each of these names stands for: itself, and what is below it."""
+    """The paths in each directory, and how many paths each of them stands for: itself, and what is below it."""
 
     def __init__(self) -> None:
-        self._names: dict[str, dict[str, int]] = {}
+        self._paths: dict[str, dict[str, int]] = {}
 
     def names(self, directory: str) -> Iterable[str]:
         """Return the names in a directory, which may be given with a slash at its end."""
-        return self._names.get(directory.rstrip("/"), {})
+        return [path.rpartition("/")[2] for path in self._paths.get(directory.rstrip("/"), ())]
 
     def add(self, path: str) -> None:
         """Add a path. Cost: of a directory that is new, those above it that are new."""
-        above, _, name = path.rpartition("/")
-        there = self._names.get(above)
+        above = path.rpartition("/")[0]
+        there = self._paths.get(above)
         if there is None:
-            there = self._names[above] = {}
+            there = self._paths[above] = {}
             if above:
                 self.add(above)
-        there[name] = there.get(name, 0) + 1
+        there[path] = there.get(path, 0) + 1
 
     def remove(self, path: str) -> None:
         """Remove a path that was added."""
-        above, _, name = path.rpartition("/")
-        there = self._names[above]
-        there[name] -= 1
-        if there[name]:
+        above = path.rpartition("/")[0]
+        there = self._paths[above]
+        there[path] -= 1
+        if there[path]:
             return
-        del there[name]
+        del there[path]
         if not there:
-            del self._names[above]
+            del self._paths[above]
             if above:
                 self.remove(above)
 

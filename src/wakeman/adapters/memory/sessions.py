@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from heapq import heappop, heappush, heapreplace
-from typing import Literal
+from io import BytesIO
+from itertools import islice
+from typing import Literal, TypeAlias
 
 from msgspec.structs import replace as replace_field
 
@@ -41,6 +44,10 @@ class Act:
     mute: bool = False
 
 
+Step: TypeAlias = tuple[datetime, Callable[[], None]]
+"""What an actor does, and when."""
+
+
 @dataclass(eq=False)
 class Playing:
     """One session: its start, and what its actor does next."""
@@ -51,11 +58,29 @@ class Playing:
     pid: int
     created: float
     activity: float
-    steps: list[tuple[datetime, Callable[[], None]]] = field(default_factory=list)  # in order
+    steps: list[Step] = field(default_factory=list)  # the next ones, in order
+    later: Iterator[Step] = field(default_factory=lambda: iter(()))
     dead: bool = False
     code: int | None = None
     box: str = ""  # text that was typed and not submitted
     entered: int = 0  # Enters so far
+    listed: SessionInfo | None = None  # as it was listed last
+
+    def info(self, name: str) -> SessionInfo:
+        """Return it as a listing has it. Cost: a comparison, as long as it stays as it was."""
+        was, facts = self.listed, (name, self.dead, self.code, self.activity, self.mark)
+        if was is None or (was.session, was.phase == "exited", was.code, was.activity, was.mark) != facts:
+            was = self.listed = SessionInfo(
+                session=name,
+                session_id=self.session_id,
+                phase="exited" if self.dead else "running",
+                pid=self.pid,
+                code=self.code,
+                created=self.created,
+                activity=self.activity,
+                mark=self.mark,
+            )
+        return was
 
     @property
     def home(self) -> str:
@@ -85,6 +110,7 @@ class MemorySessions:
         self.heads: dict[str, str] = {}  # stored checkpoints, by id
         self.away: dict[str, dict[str, Playing]] = {}  # sessions of servers that live and cannot be reached, by server
         self._due: list[tuple[datetime, int, Playing]] = []  # a heap: when an actor acts next, at the earliest
+        self._born_as: dict[str, Playing] = {}  # by id
         self._ids = 0  # of this server
         self._pids = 1000
 
@@ -114,19 +140,7 @@ class MemorySessions:
         return Listing(
             state="up",
             server=self.server,
-            seen=tuple(
-                SessionInfo(
-                    session=name,
-                    session_id=p.session_id,
-                    phase="exited" if p.dead else "running",
-                    pid=p.pid,
-                    code=p.code,
-                    created=p.created,
-                    activity=p.activity,
-                    mark=p.mark,
-                )
-                for name, p in self.playing.items()
-            ),
+            seen=tuple(p.info(name) for name, p in self.playing.items()),
         )
 
     def submit(self, starts: Sequence[Start]) -> list[Made]:
@@ -202,7 +216,9 @@ class MemorySessions:
         self.playing[self._name(session_id, mark)].mark = ""
 
     def remember(self, session_id: str, head: str, *, mark: str) -> None:
-        if any(p.session_id == session_id and p.mark == mark for p in self.playing.values()):
+        born = self._born_as.get(session_id)
+        there = (born,) if born is not None and self.playing.get(born.start.session) is born else self.playing.values()
+        if any(p.session_id == session_id and p.mark == mark for p in there):
             self.heads[session_id] = head
 
     def recall(self) -> list[tuple[str, str]]:
@@ -234,6 +250,7 @@ class MemorySessions:
         for p in sorted(due, key=lambda p: p.pid):
             while p.steps and p.steps[0][0] <= self.clock.at:
                 p.steps.pop(0)[1]()
+                p.steps += islice(p.later, 0 if p.steps or p.dead else 1)
             self._has_next(p)
 
     def hide(self) -> None:
@@ -273,7 +290,7 @@ class MemorySessions:
         self._pids += 1
         p = Playing(start, mark, f"${self._ids}@{self.server}", self._pids, created=now, activity=now)
         self._ids += 1
-        self.playing[start.session] = p
+        self.playing[start.session] = self._born_as[p.session_id] = p
         return p
 
     def _wrapped(self, p: Playing) -> None:
@@ -282,7 +299,8 @@ class MemorySessions:
             p.dead, p.code = True, 125
             return
         self.started.append(p.mark)
-        p.steps = self._script(p, self._act_of(p))
+        p.later = self._script(p, self._act_of(p))
+        p.steps = list(islice(p.later, 1))
         self._has_next(p)
 
     def _has_next(self, p: Playing) -> None:
@@ -309,24 +327,24 @@ class MemorySessions:
         self.files.write(claim, f"{p.pid}\n".encode(), durable=True)
         return True
 
-    def _script(self, p: Playing, act: Act) -> list[tuple[datetime, Callable[[], None]]]:
+    def _script(self, p: Playing, act: Act) -> Iterator[Step]:
+        """Yield what an actor does, each unit of its share read when it comes to that."""
         import json
 
-        listing = f"{p.home}/units.jsonl"
+        listing, at = f"{p.home}/units.jsonl", self.clock.at
         if not self.files.marks([listing]):  # no worker's program: it ends at once
-            return [(self.clock.at, lambda: self._finish(p, 0))]
-        units = [json.loads(line) for line in self.files.read(listing).splitlines()]
+            yield at, lambda: self._finish(p, 0)
+            return
+        lines = BytesIO(self.files.read(listing))
         if verdict := p.start.env.get("WAKEMAN_VERDICT"):
+            units = [json.loads(line) for line in lines]
             act = replace(act, content=_opinions(units, act.rejects) if act.verdict is None else act.verdict)
-            units = [{"outputs": [verdict]}]
-        steps: list[tuple[datetime, Callable[[], None]]] = []
-        at = self.clock.at
-        for unit in units[: act.stops_after]:
+            lines = BytesIO(json.dumps({"outputs": [verdict]}).encode())
+        for line in islice(lines, act.stops_after):
             at += timedelta(seconds=act.seconds)
-            steps.append((at, lambda unit=unit: self._write(p, unit["outputs"], act)))  # type: ignore[misc] # a bound loop variable
+            yield at, partial(self._write, p, json.loads(line)["outputs"], act)
         if not act.hangs:
-            steps.append((at + timedelta(seconds=1), lambda: self._finish(p, act.code)))
-        return steps
+            yield at + timedelta(seconds=1), lambda: self._finish(p, act.code)
 
     def _write(self, p: Playing, outputs: Sequence[str], act: Act) -> None:
         p.activity = self.clock.at.timestamp()
@@ -340,7 +358,7 @@ class MemorySessions:
             self.files.write(path, content)
 
     def _finish(self, p: Playing, code: int) -> None:
-        p.dead, p.code, p.steps = True, code, []
+        p.dead, p.code, p.steps, p.later = True, code, [], iter(())
         self.files.write(f"{p.home}/exit", f"{code}\n".encode(), durable=True)
         self.pushes.append(("/bin/sh", posixpath.normpath(f"{p.home}/../../check.sh"), "exit"))
         if not p.start.lingers:

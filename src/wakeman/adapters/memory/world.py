@@ -117,6 +117,10 @@ class MemoryWorld:
             self.sessions.play()
             self._fire(check)
 
+    def let_go(self) -> None:
+        """Let go of the deployments; the lines of logs stay."""
+        self.logs.let_go()
+
     def _pending(self) -> Iterator[datetime]:
         if self.push and self.sessions.pushes:
             yield self.clock.at

@@ -244,8 +244,10 @@ class Ssh:
         return session_id.partition("@")[2]
 
     def left_behind(self) -> dict[str, tuple[str, ...]]:
-        found = {host: tuple(one.session for one in self._placements.lost(host)) for host in self.hosts}
-        return {host: names for host, names in found.items() if names}
+        found: dict[str, tuple[str, ...]] = {}
+        for one in self._placements.lost():
+            found[one.host] = (*found.get(one.host, ()), one.session)
+        return found
 
     def lose(self, host: str) -> tuple[str, ...]:
         lost = [one for one in self._placements.kept() if one.host == host and not one.lost]
@@ -257,7 +259,7 @@ class Ssh:
 
         Raises: ProgramError when it does not answer.
         """
-        lost = self._placements.lost(host)
+        lost = [one for one in self._placements.lost() if one.host == host]
         if not lost:
             return
         server = self.server(host)

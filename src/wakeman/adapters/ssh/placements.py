@@ -62,9 +62,9 @@ class Placements:
         """List the placements that are to be listed, in the order in which they were made. Cost: one read."""
         return [one for one in self._read() if not one.gone]
 
-    def lost(self, host: str) -> list[Placement]:
-        """List what was taken for lost on a host, and may still run there."""
-        return [one for one in self._read() if one.host == host and one.lost]
+    def lost(self) -> list[Placement]:
+        """List what was taken for lost, and may still run on its host."""
+        return [one for one in self._read() if one.lost]
 
     def _read(self) -> list[Placement]:
         try:

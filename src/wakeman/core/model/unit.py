@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 
-class Unit(Struct, frozen=True, omit_defaults=True):
+class Unit(Struct, frozen=True, omit_defaults=True, gc=False):
     """The smallest piece of work. Paths are relative to the deployment's root, or absolute."""
 
     name: str
@@ -28,7 +28,7 @@ class Share(Struct, frozen=True):
     units: tuple[Unit, ...]
 
 
-class FileFingerprint(Struct, frozen=True, array_like=True):
+class FileFingerprint(Struct, frozen=True, array_like=True, gc=False):
     """A file's fingerprint: if equal, the content is taken as unchanged and a verdict stays valid."""
 
     path: str
@@ -41,7 +41,7 @@ class FileFingerprint(Struct, frozen=True, array_like=True):
     """Number of the file on its disk; 0 where that is not known."""
 
 
-class Rejection(Struct, frozen=True):
+class Rejection(Struct, frozen=True, gc=False):
     """A unit that a reviewer rejects, and the reason, sanitised."""
 
     unit: str
@@ -50,7 +50,7 @@ class Rejection(Struct, frozen=True):
     """The reviewer's reason, one line of at most 300 characters."""
 
 
-class Verdict(Struct, frozen=True, omit_defaults=True):
+class Verdict(Struct, frozen=True, omit_defaults=True, gc=False):
     """One unit judged against `[verify]`."""
 
     unit: str
@@ -121,7 +121,7 @@ class Written(Struct, frozen=True):
     """Its outputs, as they were found then."""
 
 
-class Wrote(Struct, frozen=True, array_like=True):
+class Wrote(Struct, frozen=True, array_like=True, gc=False):
     """Who wrote an output first and last, "" for unknown; `mark` is the fingerprint after the last write.
 
     Shape: `inferred` unless a hook reported it; inferred is the worker whose share the unit was in.
@@ -133,7 +133,7 @@ class Wrote(Struct, frozen=True, array_like=True):
     inferred: bool = True
 
 
-class UnitState(Struct):
+class UnitState(Struct, gc=False):
     """A unit and its state: its worker, its last verdict, decisions of people."""
 
     unit: Unit

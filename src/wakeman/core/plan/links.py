@@ -34,6 +34,8 @@ def find_links(resolved: Mapping[str, str]) -> dict[str, str]:
 
 def follow_links(path: str, links: Mapping[str, str]) -> str:
     """Return where a path leads by the links that are known."""
+    if not links:
+        return path
     above, below = path, ""
     while above not in links and above != posixpath.dirname(above):
         below = posixpath.join(posixpath.basename(above), below) if below else posixpath.basename(above)

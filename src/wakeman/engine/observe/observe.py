@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from posixpath import dirname
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -49,6 +50,9 @@ from wakeman.engine.observe.judgement import ENDED, Basis, Findings, Waiting, ju
 from wakeman.engine.observe.transcripts import Transcripts, find_transcripts
 from wakeman.engine.workspace import OutputLocation, Workspace, workspace
 from wakeman.ports import DialogReader, Evidence, Executor, Listing, Reader, Report, SessionInfo, World
+
+if TYPE_CHECKING:
+    from wakeman.engine.observe.recall import Recall, Touched
 
 LIVE_STREAM_BYTES = 64 * 1024
 ENDED_STREAM_BYTES = 4 * 1024 * 1024
@@ -115,6 +119,7 @@ class Gathered(Struct, frozen=True):
     boot: str
     mono: float
     screens: Screens
+    recall: Recall | None
 
 
 def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -> tuple[e.Looked, list[Waiting]]:
@@ -132,9 +137,11 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
         if live
         else Listing(state="down", why="not looked: no worker is alive")
     )
-    unchanged = findings.recall.unchanged(world, d, live, listing) if findings.recall is not None else frozenset()
-    live = [worker for worker in live if worker.name not in unchanged]
-    watched = _with_locations(d, _watched_units(d, unchanged))
+    recall = findings.recall
+    touched = recall.touched(world, d, live, listing) if recall is not None else None
+    if touched is not None:
+        live = [worker for worker in live if worker.name not in touched.unchanged]
+    watched = _with_locations(d, _watched_units(d, touched))
     view = Gathered(
         d=d,
         listing=listing,
@@ -142,6 +149,7 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
         boot=world.clock.boot(),
         mono=world.clock.mono(),
         screens=Screens(executor),
+        recall=recall,
     )
     observations = _without_keys(world, d, _sightings(world, executor, view, live, mishaps))
     over = {s.worker for s in observations if s.session in ENDED}
@@ -156,8 +164,8 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     staged, more = judge_all([each for each in watched if each[1].staged], basis, mishaps)
     verdicts += judge_shared(basis, verdicts, mishaps)
     observations = without_unjudged(d, observations, mishaps.unjudged)
-    if findings.recall is not None:
-        findings.recall.keep(d, [*verdicts, *staged], [*waiting, *more])
+    if recall is not None:
+        recall.keep([*verdicts, *staged], [*waiting, *more])
     validators = None
     if d.plan.cleanup.sweep and view.listing.state == "up":
         from wakeman.engine.observe.side_sessions import found
@@ -252,16 +260,27 @@ def _paths_to_stat(placed: Iterable[tuple[UnitState, OutputLocation]]) -> Iterat
             yield place.input
 
 
-def _watched_units(d: Deployment, unchanged: AbstractSet[str]) -> list[UnitState]:
+def _watched_units(d: Deployment, touched: Touched | None) -> list[UnitState]:
     """Return the units to stat in every observation: of workers that have begun and are not verified, and those being
     judged or reviewed; in the order of enrolment."""
-    workers = [worker for worker in d.unsettled if worker.name not in unchanged]
+    workers, partly = d.unsettled, touched.partly if touched is not None else {}
+    if touched is not None:
+        workers = [worker for worker in workers if worker.name not in touched.unchanged]
     if d.in_question is None or d.scattered:
         names = {worker.name for worker in workers}
         units = [state for state in d.units.values() if state.worker in names]
+        if partly:
+            units = [s for s in units if s.worker not in partly or s.unit.name in partly[s.worker]]
     else:
-        units = [d.units[name] for worker in workers for name in worker.units]
+        units = [d.units[name] for worker in workers for name in _in_order(worker, partly.get(worker.name))]
     return [state for state in _to_judge(d, units) if _is_watched(d, d.workers[state.worker], state)]
+
+
+def _in_order(worker: WorkerState, some: AbstractSet[str] | None) -> Iterable[str]:
+    """Return a worker's units, or some of them, in the order of its share."""
+    if some is None:
+        return worker.units
+    return some if len(some) == 1 else [name for name in worker.units if name in some]
 
 
 def _is_watched(d: Deployment, worker: WorkerState, state: UnitState) -> bool:
@@ -785,12 +804,18 @@ def _life(view: Gathered, worker: WorkerState, seen: SessionInfo | None, harness
 
     Boundary: "" until the wrapper has written the claim, or an output exists.
     """
-    signs = [view.marks.get(layout.claim(view.d.host, worker)), view.marks.get(layout.hook(view.d.host, worker))]
+    signs: list[object] = [
+        view.marks.get(layout.claim(view.d.host, worker)),
+        view.marks.get(layout.hook(view.d.host, worker)),
+    ]
     if not (harness.redraws and view.d.plan_of(worker).workers.mode == "interactive"):
         signs.append(view.marks.get(layout.stream(view.d.host, worker)))
-    space = workspace(view.d, worker)
-    for name in worker.units:
-        signs += [view.marks.get(space.output(path)) for path in view.d.units[name].unit.outputs]
+    if view.recall is None:
+        space = workspace(view.d, worker)
+        for name in worker.units:
+            signs += [view.marks.get(space.output(path)) for path in view.d.units[name].unit.outputs]
+    else:
+        signs += view.recall.signs(view.d, worker, view.marks)
     if traces.record is not None:
         signs += [traces.record, *traces.beside]
     found = view.d.plan_of(worker).workers.found

@@ -75,13 +75,22 @@ def scene_rows(scene: TopScene, on: Paper, foot: Sequence[Line]) -> list[Line]:
     past = scene.here is not None
     live = "REPLAY" if past else "log only" if scene.status.elsewhere and scene.status.outcome == "open" else ""
     taken = scene.status.decision
-    aside = f"last decision {ago(taken.at, scene.status.at)}: {decided(scene.status)}" if on.wide and taken.row else ""
+    aside = on.dot.join(hosts_words(scene.status))
+    if on.wide and taken.row and not aside:
+        aside = f"last decision {ago(taken.at, scene.status.at)}: {decided(scene.status)}"
     head = head_rows(scene.status, on, live, past=past, aside=aside)
     head = [*head, slider_row(scene.marks, *scene.span, scene.here, on)][: _head_height(on)]
     if scene.caution:
         head[-1] = on.row([(f" {scene.caution}", NEEDED)])
     height = max(0, rows - len(head) - len(foot))
     return [*head, *_below_head(scene, on, height), *foot][:rows]
+
+
+def hosts_words(status: Status) -> list[str]:
+    """Return what the head says of hosts: those that do not answer, or else how many workers each has."""
+    hosts = status.hosts or ()
+    silent = [f"{each.name} does not answer" for each in hosts if each.silent is not None]
+    return silent or [f"{each.name} {len(each.workers)}/{each.slots}" for each in hosts]
 
 
 def _below_head(scene: TopScene, on: Paper, height: int) -> list[Line]:

@@ -19,7 +19,7 @@ from wakeman.api.report.screens import shown_screens
 from wakeman.api.report.units import OutputMade, worker_outputs
 from wakeman.api.rewind import NightIndex, Rewind, matching_workers
 from wakeman.api.screen import capture_of
-from wakeman.api.status import Status, describe, shape
+from wakeman.api.status import Status, describe, located, shape
 from wakeman.api.watch import Happening
 from wakeman.core.errors import LogDamagedError, WakemanError
 from wakeman.core.log.events import Event, stamp
@@ -193,7 +193,7 @@ class Source:
         if self.elsewhere:
             return shape(d, now, d.looked_at, stands=False)
         if d.alarm == self._alarm and time.monotonic() < self._looked + ALARM_LOOK_S:
-            return shape(d, now, d.looked_at, stands=self._stands, watched=True)
+            return located(self.world, d, shape(d, now, d.looked_at, stands=self._stands, watched=True))
         data = describe(self.world, d, d.looked_at)
         self._looked, self._alarm = time.monotonic(), d.alarm
         self._stands = data.alarm is not None and data.alarm.stands
