@@ -81,6 +81,7 @@ SAID = {
     "cleanup.after": 120.0,
     "cleanup.when": "each",
     "slurm.cpus": 1,
+    "ssh.files": "shared",
     "limits.give_up": 21600.0,
     "limits.give_up_do": "leave",
     "limits.over": "leave",

@@ -55,6 +55,7 @@ def test_as_many_run_at_a_time_as_there_are_slots_or_fewer(most: int) -> None:
         (HOSTS + "send = ['a']", "ssh", "", "ssh.send: found beside ssh.files = 'shared'; expected files = 'copied'"),
         (COPIED + "send = ['/a']", "ssh", "stage = true\n", "ssh.send[0]: found '/a'; expected a path within"),
         (COPIED + "send = ['a', 'b/../..']", "ssh", "stage = true\n", "ssh.send[1]: found 'b/../..'; expected a path"),
+        (COPIED + 'send = ["a\\u0000"]', "ssh", "stage = true\n", "ssh.send[0]: found 'a\\x00'; expected text"),
         (COPIED + "send = ['']", "ssh", "stage = true\n", "ssh.send[0]: found ''; expected a path within"),
         (HOSTS + '[limits]\nmemory = "1G"', "ssh", "", "limits.memory: found beside workers.executor = 'ssh'"),
     ],

@@ -333,7 +333,7 @@ def _copied_problems(plan: Plan) -> Iterator[Problem]:
         text = "found beside ssh.files = 'copied'; expected 'off': what confines a worker is on this machine alone"
         yield Problem(("workers", "confine"), text, (("workers", "confine"), ("ssh", "files")))
     for at, path in enumerate(plan.ssh.send):
-        if not path or path.startswith("/") or ".." in path.split("/") or "\0" in path:
+        if not path or path.startswith("/") or ".." in path.split("/"):
             text = f"found {path[:80]!r}; expected a path within the plan file's directory, as in 'src'"
             yield Problem(("ssh", "send", at), text)
 
