@@ -29,7 +29,8 @@ IS_COPY = "is a copy of"
 def hold(world: World, name: str, wait: float = LOCK_WAIT_DEFAULT_S, *, adopting: bool = False) -> Iterator[Writer]:
     """Hold the log of a deployment that is live here: the only way to a log that is written to.
 
-    Shape: `adopting`: its log may say that it is live elsewhere, as long as the registry has it here. Raises: NotLiveError before anything is changed; as the log store's `hold`.
+    Shape: `adopting`: its log may say that it is live elsewhere, as long as the registry has it here.
+    Raises: NotLiveError before anything is changed; as the log store's `hold`.
     """
     directory = join(world.state, name)
     known, site = world.registry.look(directory)

@@ -10,7 +10,6 @@ from msgspec import Struct
 from wakeman.core.digests import blake2b
 from wakeman.core.model import Host, Identity
 
-
 ADOPTED_ELSEWHERE = "was adopted elsewhere since"
 """How the reason begins where the log, which two machines share, says that it is live for another by now."""
 
