@@ -208,6 +208,28 @@ def test_many_files_have_the_marks_that_each_has_by_itself(crowd: list[str]) -> 
     assert [path for path in paths if path in found] == list(found)
 
 
+def test_many_names_have_the_entries_that_each_has_by_itself(crowd: list[str], tmp_path: Path) -> None:
+    (tmp_path / "1.md").symlink_to("nowhere")
+    (tmp_path / "2.md").mkdir()
+    paths = [*crowd, *(str(tmp_path / f"{n}.md") for n in range(adapter.LISTED_MIN))]
+
+    found = disk.entries(paths)
+
+    assert {path: entry for path in paths for entry in disk.entries([path]).values()} == found
+    assert {"symbolic link", "directory"} <= {entry.kind for entry in found.values()}
+
+
+def test_what_lies_in_a_directory_that_is_not_there_resolves_to_its_own_path(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "link").symlink_to(tmp_path)
+    (tmp_path / "alias").symlink_to(tmp_path / "nothing")
+    real = os.path.realpath(tmp_path)
+
+    found = disk.resolve(f"{tmp_path}/{path}" for path in ("nothing/a", "alias/a", "there/link", "there/a"))
+
+    assert [f"{real}/nothing/a", f"{real}/nothing/a", real, f"{real}/there/a"] == list(found.values())
+
+
 @pytest.mark.parametrize("name", ["A.md", "LONGFI~1.MD", "\u00e4.md"], ids=["other case", "short name", "not ASCII"])
 def test_a_name_that_a_file_system_may_spell_otherwise_is_looked_up(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.md").write_bytes(b"x")

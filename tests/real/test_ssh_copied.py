@@ -66,9 +66,13 @@ class CopiedRig(SteppedRig):
     def go(self, keys: str) -> None:
         for host in HOSTS:
             for key in keys:
-                place = self.hosts.disk(host, self.place)
-                place.mkdir(parents=True, exist_ok=True)
-                (place / f"go.{key}").touch()
+                self.there(host).mkdir(parents=True, exist_ok=True)
+                (self.there(host) / f"go.{key}").touch()
+
+    def there(self, host: str) -> Path:
+        """Return where a host has the plan's directory."""
+        place = self.hosts.disk(host, self.place)
+        return self.hosts.disk(host, place.readlink()) if place.is_symlink() else place
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +89,21 @@ def rig(hosts: SshHosts) -> Iterator[CopiedRig]:
 
 
 def test_a_night_runs_on_hosts_that_see_nothing_of_this_machine(rig: CopiedRig) -> None:
+    elsewhere = Path(f"{rig.place}.elsewhere")
+    rig.hosts.disk("gamma", elsewhere).mkdir()
+    rig.hosts.disk("gamma", rig.place).symlink_to(elsewhere)
     said = rig.night(WAITS + MAKES, THREE)
     assert 0 == said.returncode, said
+    there = [path.name for host in HOSTS for path in rig.there(host).iterdir()]
+    assert {"src", "state"} == set(there), "nothing is left there of what was tried"
     until(lambda: sorted(rig.states().values()) == ["pending"] + ["running"] * 3, 60)
     rig.go("abcd")
     rig.ends()
 
     assert "complete" == rig.status()["outcome"], rig.trail()
-    assert {f"given\n{rig.place}\n"} == {(rig.place / "out" / key).read_text() for key in "abcd"}
+    assert {f"given\n{rig.place}\n", f"given\n{elsewhere}\n"} == {
+        (rig.place / "out" / key).read_text() for key in "abcd"
+    }
     assert 0 == rig.run("audit", "night").returncode
 
 

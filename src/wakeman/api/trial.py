@@ -18,7 +18,7 @@ from wakeman.core.errors import ProgramError, WakemanError
 from wakeman.core.model import Host, Plan
 from wakeman.engine.attempt.compose import shortened_start
 from wakeman.engine.start.prepare import PreparedPlan
-from wakeman.ports import Carried, Executor, Made, SessionInfo, Start, World
+from wakeman.ports import Carried, CopyingExecutor, Executor, Made, SessionInfo, Start, World
 
 SESSION_S = 20.0
 """Seconds in which a session is to run its program."""
@@ -191,16 +191,18 @@ def _of_a_trial(session: SessionInfo) -> bool:
 
 def _removed(executor: Executor, made: Made, mark: str, pause: Callable[[float], None]) -> None:
     """End the session, and what trials that were killed have left. Boundary: the next start waits for the end of a
-    server that has no other.
+    server that has no other; one that outlives this machine has more than this one.
     """
     with suppress(WakemanError):
         executor.cancel([(made.session_id, mark)])
         for _ in range(round(SERVER_END_S / PAUSE_S)):
             listing = executor.poll()
             executor.cancel([(one.session_id, one.mark) for one in listing.seen if one.over and _of_a_trial(one)])
-            if listing.state != "up" or listing.seen:
+            if listing.state != "up" or listing.seen or executor.outlives_boot:
                 break
             pause(PAUSE_S)
+        if isinstance(executor, CopyingExecutor):
+            executor.forget()
 
 
 def _try_outputs(outputs: Iterable[str]) -> Iterator[Trial]:

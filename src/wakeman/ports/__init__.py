@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wakeman.ports.confiner import Confiner as Confiner
     from wakeman.ports.confiner import Reach as Reach
     from wakeman.ports.executor import Carried as Carried
+    from wakeman.ports.executor import CopyingExecutor as CopyingExecutor
     from wakeman.ports.executor import Executor as Executor
     from wakeman.ports.executor import HostedExecutor as HostedExecutor
     from wakeman.ports.executor import Listing as Listing
@@ -77,6 +78,7 @@ _MODULES = {
     "backend": ("Backend", "InspectedBackend"),
     "executor": (
         "Carried",
+        "CopyingExecutor",
         "Executor",
         "HostedExecutor",
         "Listing",

@@ -179,3 +179,11 @@ class HostedExecutor(Protocol):
 
         Shape: a later poll reports them as `lost`. What of them still runs is ended once the host is used again.
         """
+
+
+@runtime_checkable
+class CopyingExecutor(Protocol):
+    """An executor whose machines have copies of files."""
+
+    def forget(self) -> None:
+        """Remove what they have of the deployment's files, where none of its sessions is left. Failure is silent."""

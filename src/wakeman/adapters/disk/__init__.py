@@ -67,12 +67,7 @@ class Disk:
     def marks(self, paths: Iterable[str]) -> dict[str, FileFingerprint]:
         """Stat files, through symlinks. Cost: of many in one directory only those that a listing of it has."""
         found: dict[str, FileFingerprint] = {}
-        wanted = list(paths)
-        if len(wanted) >= LISTED_MIN:
-            from wakeman.adapters.disk.presence import without_absent
-
-            wanted = without_absent(wanted, LISTED_MIN)
-        for path in wanted:
+        for path in _perhaps_there(paths):
             with suppress(OSError, ValueError):
                 seen = os.stat(path)
                 if stat.S_ISREG(seen.st_mode):
@@ -80,11 +75,11 @@ class Disk:
         return found
 
     def entries(self, paths: Iterable[str]) -> dict[str, PathEntry]:
-        """Stat names, not what they lead to."""
+        """Stat names, not what they lead to. Cost: of many in one directory only those that a listing of it has."""
         from wakeman.ports import PathEntry
 
         found: dict[str, PathEntry] = {}
-        for path in paths:
+        for path in _perhaps_there(paths):
             with suppress(OSError, ValueError):
                 seen = os.lstat(path)
                 kind: EntryKind = _KINDS_OF_FILE.get(stat.S_IFMT(seen.st_mode), "device")
@@ -147,6 +142,7 @@ class Disk:
     def resolve(self, paths: Iterable[str]) -> dict[str, str]:
         """Resolve symlinks and `..`, as far as the path exists. Cost: each directory is resolved once."""
         known: dict[str, str] = {}
+        held: set[str] = set()  # directories that are there
 
         def real(path: str) -> str:
             above, name = os.path.split(path)
@@ -154,8 +150,10 @@ class Disk:
                 return os.path.realpath(path)
             if above not in known:
                 known[above] = os.path.realpath(above)
+                if os.path.lexists(known[above]):
+                    held.add(above)
             there = os.path.join(known[above], name)
-            return os.path.realpath(path) if os.path.islink(there) else there
+            return os.path.realpath(path) if above in held and os.path.islink(there) else there
 
         return {path: real(path) for path in paths}
 
@@ -428,6 +426,16 @@ def _open_below(part: str, at: str, place: int, *, told: bool) -> int:
                     f"{at}: found a link that leads to {leads}", "remove it, and retry the worker"
                 ) from None
         raise
+
+
+def _perhaps_there(paths: Iterable[str]) -> Sequence[str]:
+    """Return paths without those of which a listing tells that they are not there."""
+    wanted = list(paths)
+    if len(wanted) < LISTED_MIN:
+        return wanted
+    from wakeman.adapters.disk.presence import without_absent
+
+    return without_absent(wanted, LISTED_MIN)
 
 
 def _marked(path: str, seen: os.stat_result) -> FileFingerprint:

@@ -232,6 +232,11 @@ class Ssh:
         _, one, info = min(named, key=lambda each: each[0])
         return one, info
 
+    def forget(self) -> None:
+        busy = {one.host for one in (*self._placements.kept(), *self._placements.lost())}
+        found = [copies for host in self.hosts if host not in busy and (copies := self.copies(host)) is not None]
+        all_at_once(found, lambda each: each.remove())
+
     def silence(self, host: str) -> str:
         """Return why a host does not answer; "" if it does."""
         try:

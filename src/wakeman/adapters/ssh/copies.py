@@ -138,6 +138,13 @@ class Copies:
         options = ("--specials", "--exclude=/attempts/*/cwd")
         self._copied(self._copy(f"{self._directory}/", f"env:{self._directory}/", needs, script, options))
 
+    def remove(self) -> None:
+        """Remove the deployment's directory there, if it is this deployment's. Failure is silent."""
+        own = shlex.quote(self._directory)
+        ours = f'cd {own} && [ "$(cat ssh/token)" = {self._token()} ] && cd / && rm -rf {own}'
+        with suppress(ProgramError):
+            self._connection.call("sh", "-c", ours)
+
     def bring(self, carried: Sequence[Carried]) -> list[str]:
         """Bring what attempts have left; return why each has not come, "" for one that has, or has nothing there.
 

@@ -81,6 +81,8 @@ _SPELLINGS = {
     "bytes": {f"{letter.lower()}{rest}": letter for letter in "KMGT" for rest in ("", "b", "ib")},
 }
 """How people write units -> how they are written here."""
+_ITEM = mi.UnionType((mi.StrType(), mi.DictType(mi.StrType(), mi.StrType())))
+"""Kind of the items that units are made of."""
 _BAD = object()  # stands for a value that has been reported
 
 
@@ -270,11 +272,19 @@ def _value(kind: mi.Type, value: object, path: Path, found: _Found) -> object:
         case mi.DictType(value_type=inner), dict():
             items = {key: _value(inner, item, (*path, key), found) for key, item in value.items()}
             return items if _BAD not in items.values() else _BAD
+        case mi.VarTupleType(item_type=inner), list() if inner == _ITEM and all(map(_is_plain_item, value)):
+            return value
         case mi.VarTupleType(item_type=inner), list():
             elements = [_value(inner, item, (*path, at), found) for at, item in enumerate(value)]
             return elements if _BAD not in elements else _BAD
         case _:
             return _scalar(kind, value, path, found)
+
+
+def _is_plain_item(value: object) -> bool:
+    """Return whether an item is valid at first sight: of a hundred thousand, each would be taken apart otherwise."""
+    texts = value.values() if type(value) is dict else (value,)
+    return all(type(text) is str and "\0" not in text for text in texts)
 
 
 def _check_table(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from wakeman.core.errors import PlanError
 
@@ -65,9 +66,19 @@ def render(template: str, values: Mapping[str, str]) -> str:
     Raises: PlanError with every malformed place and unknown name.
     """
     try:
-        return re.sub(_PLACEHOLDER, lambda token: token["braces"] or values[token["name"]], template)
+        return "".join([part if literal else values[part] for part, literal in _divided(template)])
     except KeyError:  # also of a malformed place, which has no name
         raise PlanError(tuple(template_faults(template, values))) from None
+
+
+@lru_cache(maxsize=64)
+def _divided(template: str) -> tuple[tuple[str, bool], ...]:
+    """Divide a template into names and, marked so, literal text. A name that is no name is a malformed place."""
+    parts, at = list[tuple[str, bool]](), 0
+    for token in re.finditer(_PLACEHOLDER, template):
+        parts += [(template[at : token.start()], True), (token["braces"] or token["name"], bool(token["braces"]))]
+        at = token.end()
+    return (*parts, (template[at:], True))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

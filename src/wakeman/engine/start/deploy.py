@@ -291,14 +291,16 @@ def furnish(world: World, d: Deployment, prepared: PreparedPlan) -> None:
     files.make(layout.inside(host, "spool"))
 
 
-def start_faults(world: World, prepared: PreparedPlan) -> tuple[str, ...]:
+def start_faults(world: World, prepared: PreparedPlan, first: Command | None = None) -> tuple[str, ...]:
     """Return the programs that are not there, with those of workers and reviewers: nobody can be started without.
 
-    Shape: composes the first worker's attempt as an example, so that errors in it are found before the log begins.
+    Shape: composes the first worker's attempt as an example, unless its command is given, so that errors in it are
+    found before the log begins.
     """
     plan = prepared.plan
     clients = {}
-    command = _preview(world, _ahead(world, prepared), prepared.shares[0]).command
+    example = msgspec.structs.replace(prepared, shares=prepared.shares[:1])
+    command = first or _preview(world, _ahead(world, example), example.shares[0]).command
     if not plan.workers.command and not plan.workers.found:
         clients["workers.harness"] = command.argv[0]
     judge = reviewer(world, prepared)

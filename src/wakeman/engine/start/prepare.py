@@ -273,7 +273,7 @@ def _with_own(plan: Plan, own: Mapping[str, str]) -> Plan:
 
 def _moves_outside(world: World, plan: Plan, root: str, shares: Sequence[Share]) -> Iterator[str]:
     """Yield the ends of moves that are not below the plan's directory."""
-    names = [planning.worker_names(plan.name, share, "", "") for share in shares]
+    names = [planning.worker_names(plan.name, share, "", "") for share in shares] if plan.cleanup.move else []
     for at, move in enumerate(plan.cleanup.move):
         ends = {render(end, each): None for each in names for end in (move.from_, move.to)}
         whole = {end: posixpath.join(root, end) for end in ends}
@@ -311,7 +311,7 @@ def _unloggable(host: Host) -> list[str]:
 
 
 def _is_utf8(text: str) -> bool:
-    return not any("\ud800" <= sign <= "\udfff" for sign in text)
+    return text.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _too_long(units: Sequence[Unit]) -> list[str]:
