@@ -117,6 +117,22 @@ def test_a_night_of_seven_runs_to_its_end_two_at_a_time_by_a_licence(rig: SlurmR
     assert 0 == rig.run("audit", "night").returncode
 
 
+def test_a_night_goes_on_from_another_machine(rig: SlurmRig) -> None:
+    rig.night(WAITS + MAKES)
+    until(lambda: sorted(rig.states().values()) == ["running"] * 7, 60)
+
+    moved = rig.elsewhere("adopt", "night")
+    rig.go("abcdefg")
+    refused = rig.run("check", "night")
+    until(lambda: rig.elsewhere("check", "night").returncode == 0, 60)
+
+    assert moved.returncode in (0, 4), moved.stderr
+    assert "was adopted elsewhere since" in refused.stderr
+    assert "complete" == rig.status()["outcome"], rig.trail()
+    assert 7 == len(rig.of("launched"))
+    assert 0 == rig.run("audit", "night").returncode
+
+
 def test_what_ends_badly_is_told_apart_and_started_again(rig: SlurmRig, cluster: Cluster) -> None:
     rig.night(WAITS + "echo $$ >pid.$1; until [ -e end.$1 ]; do sleep 0.1; done; " + MAKES)
     rig.go("abcdefg")
