@@ -21,7 +21,7 @@ PAST = "past"
 """Where batches are moved whose sessions were all ended, and are over."""
 TASKS = "tasks.json"
 JOB_NAME = re.compile(r".*\.wk([0-9a-f]{12})")
-LINE_BYTES_MAX = 300
+BATCH_LINE_BYTES_MAX = 300
 KEPT_SCREEN_BYTES_MAX = 2 * 2**20
 SAID_BYTES_MAX = 2000
 
@@ -101,7 +101,7 @@ class Batches:
     def _line(self, batch: str, name: str) -> str:
         try:
             with open(self.path(batch, name), encoding="utf-8", errors="replace") as file:
-                return file.read(LINE_BYTES_MAX).strip()
+                return file.read(BATCH_LINE_BYTES_MAX).strip()
         except OSError:
             return ""
 
