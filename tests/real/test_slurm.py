@@ -108,6 +108,9 @@ def test_a_night_of_seven_runs_to_its_end_two_at_a_time_by_a_licence(rig: SlurmR
     rig.go("abcdefg")
     rig.ends()
 
+    told = {row["name"]: row for row in rig.status()["workers"]}
+    assert {row["host"] for row in told.values()} == {os.uname().nodename}, "the node, as it calls itself"
+    assert all("@" in row["engine"] for row in told.values())
     assert [("Licenses", 5)] == [(row["words"], len(row["workers"])) for row in waits]
     assert "complete" == rig.status()["outcome"], rig.trail()
     assert 7 == len({(rig.place / "out" / key).read_text() for key in "abcdefg"})
