@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -240,3 +241,21 @@ def test_a_log_that_is_not_the_one_that_began_has_no_say_about_places(night: Rig
 
     assert (2, True) == (before.returncode, "no other open deployment to write there" in before.stderr), before.stderr
     assert 0 == after.returncode, after.stderr
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None or os.geteuid() != 0, reason="needs a mount namespace")
+def test_of_two_machines_that_share_a_directory_the_one_that_adopted_last_decides(night: Rig) -> None:
+    assert "was not begun by this user on this machine" in night.elsewhere("check", "night").stderr
+    moved = night.elsewhere("adopt", "night")
+    assert moved.returncode in (0, 4), moved.stderr
+    jobs = night.alarms()
+    fired = night.call(["/bin/sh", str(night.state / "night" / "check.sh"), "at"])
+
+    assert 5 == fired.returncode
+    assert jobs == night.alarms()  # the alarms are set by the other one
+    refused = night.run("down", "night")
+    assert (1, True) == (refused.returncode, "night: was adopted elsewhere since" in refused.stderr)
+    assert 2 == len(night.sessions())
+    back = night.run("adopt", "night")
+    assert back.returncode in (0, 4), back.stderr
+    assert "night: was adopted elsewhere since" in night.elsewhere("check", "night").stderr

@@ -108,11 +108,30 @@ def test_a_night_of_seven_runs_to_its_end_two_at_a_time_by_a_licence(rig: SlurmR
     rig.go("abcdefg")
     rig.ends()
 
+    told = {row["name"]: row for row in rig.status()["workers"]}
+    assert {row["host"] for row in told.values()} == {os.uname().nodename}, "the node, as it calls itself"
+    assert all("@" in row["engine"] for row in told.values())
     assert [("Licenses", 5)] == [(row["words"], len(row["workers"])) for row in waits]
     assert "complete" == rig.status()["outcome"], rig.trail()
     assert 7 == len({(rig.place / "out" / key).read_text() for key in "abcdefg"})
     names = [name for name in cluster.run("squeue", "-h", "-r", "-t", "all", "-o", "%j").split() if "night." in name]
     assert 1 == len({name for name in names if name.startswith("night.wk")}), "one array for all"
+    assert 7 == len(rig.of("launched"))
+    assert 0 == rig.run("audit", "night").returncode
+
+
+def test_a_night_goes_on_from_another_machine(rig: SlurmRig) -> None:
+    rig.night(WAITS + MAKES)
+    until(lambda: sorted(rig.states().values()) == ["running"] * 7, 60)
+
+    moved = rig.elsewhere("adopt", "night")
+    rig.go("abcdefg")
+    refused = rig.run("check", "night")
+    until(lambda: rig.elsewhere("check", "night").returncode == 0, 60)
+
+    assert moved.returncode in (0, 4), moved.stderr
+    assert "was adopted elsewhere since" in refused.stderr
+    assert "complete" == rig.status()["outcome"], rig.trail()
     assert 7 == len(rig.of("launched"))
     assert 0 == rig.run("audit", "night").returncode
 

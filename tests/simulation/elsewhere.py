@@ -75,7 +75,10 @@ class Jobs(Sessions):
 
     def _list(self) -> Listing:
         if self.state == "unknown":
+            self.blameless.clear()
             return super()._list()
+        ended = (p.mark for p in self.playing.values() if self._fate(p).by in ("machine", "person"))
+        self.blameless = set(ended)
         return Listing("up", "cluster", seen=tuple(self._info(name, p) for name, p in self.playing.items() if p.mark))
 
     def _info(self, name: str, p: Playing) -> SessionInfo:
@@ -160,7 +163,7 @@ class Jobs(Sessions):
     def fail(self, host: str) -> None:
         """Have the place, or a person, say that what runs on a host that is cut off is lost: it goes on."""
         for p in self._there(host) if host in self.cut else ():
-            self._told(p, LOST)
+            self.told[p.pid] = LOST
             self.lost.append(p)
 
     def back(self, host: str) -> None:
@@ -171,7 +174,7 @@ class Jobs(Sessions):
                 del self.playing[p.start.session]
             if p in self.running:
                 self._finish(p, 143)
-            p.steps = []
+            p.stop()
         self.lost = [p for p in self.lost if self.host[p.pid] != host]
         self.doomed = [p for p in self.doomed if self.host[p.pid] != host]
 
@@ -182,15 +185,11 @@ class Jobs(Sessions):
 
     def end_by_place(self, p: Playing, fate: Fate) -> None:
         """Have the place, or somebody else by it, end a session; nothing writes down how."""
-        self._told(p, fate)
+        self.told[p.pid] = fate
         self.waiting.discard(p.mark)
-        p.steps = []
+        p.stop()
         if p in self.running:
             self.running.remove(p)
-
-    def _told(self, p: Playing, fate: Fate) -> None:
-        self.told[p.pid] = fate
-        self.blameless |= {p.mark} if fate.by in ("machine", "person") else set()
 
     def ours(self) -> list[Playing]:
         """List the sessions of ours that the place has not ended."""
@@ -245,6 +244,10 @@ class JobNight(Night):
         """List what may go wrong: as in any night, and with hosts and queues instead of a server of tmux."""
         here = [fault for fault in super().faults() if fault not in (self.die, self.hide)]
         return [*here, *[self.cut_off] * 3, self.power_of_host, self.ended_by_place, self.once_more]
+
+    def vanish(self) -> None:
+        super().vanish()
+        self.jobs.waiting &= {p.mark for p in self.jobs.playing.values()}
 
     def cut_off(self) -> None:
         """Have a host be cut off for a time, while of which the place may say that its sessions are lost."""

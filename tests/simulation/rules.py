@@ -42,6 +42,8 @@ LOOKS_MIN = 4
 """Looks that find no sign of life, after which somebody must have been told."""
 
 
+FIRST_SIGNAL_STATUS = 128
+"""Exit status from which on a program was ended by a signal."""
 WRITTEN = b'{"by": "%s"}'
 """What a program elsewhere writes: whose work it is."""
 
@@ -199,9 +201,9 @@ class Rules:
         if isinstance(data, Exited):
             worker, sessions = d.workers[event.worker or ""], self.scene.sessions
             mark = attempt_id(d, worker)
-            _must(
-                data.free or worker.ending or mark not in sessions.blameless, f"{mark} costs an attempt, for no fault"
-            )
+            own = data.code is not None and data.code < FIRST_SIGNAL_STATUS
+            blamed = own or worker.ending or mark not in sessions.blameless
+            _must(data.free or blamed, f"{mark} costs an attempt, for no fault")
             _must(worker.ending or mark not in sessions.waiting, f"{mark} is said to have ended, and has not begun")
         if isinstance(data, Exited) and data.fault:
             _must(data.free, f"{event.worker} was refused ({data.fault}), and it costs an attempt")

@@ -162,7 +162,7 @@ class Sessions(MemorySessions):
         self.running: list[Playing] = []
         self.orphans: list[Playing] = []
         self.lost: list[Playing] = []  # programs that live on where nobody reaches them, and are said to be lost
-        self.blameless: set[str] = set()  # marks of sessions that the place, or somebody by it, has ended
+        self.blameless: set[str] = set()  # marks of those that the place said, when last asked, it or a person ended
         self.waiting: set[str] = set()  # marks of sessions that wait in a queue
         self.ran: Callable[[Playing], None] = lambda _: None
         self.ended: Callable[[Playing], None] = lambda _: None
@@ -229,7 +229,7 @@ class Sessions(MemorySessions):
 
     def _over(self, p: Playing) -> None:
         """Have somebody else's program end: its session is gone, and with the last one its server."""
-        p.steps = []
+        p.stop()
         for there in (self.playing, *self.away.values()):
             if there.get(p.start.session) is p:
                 del there[p.start.session]
@@ -307,8 +307,7 @@ class Sessions(MemorySessions):
     def play(self) -> None:
         super().play()
         for p in list(self.orphans):
-            while p.steps and p.steps[0][0] <= self.clock.at:
-                p.steps.pop(0)[1]()
+            p.act(self.clock.at)
 
     def next_step(self) -> datetime | None:
         everybody = (*self.playing.values(), *self.orphans)
@@ -316,7 +315,7 @@ class Sessions(MemorySessions):
 
     def _hung_up(self, p: Playing) -> None:
         if p not in self.running:
-            p.steps = []  # the wrapper had not claimed yet, or all is over
+            p.stop()  # the wrapper had not claimed yet, or all is over
         elif self.role[p.session_id].deaf:
             self.orphans += [] if p in self.orphans else [p]
         else:
@@ -340,6 +339,7 @@ class Sessions(MemorySessions):
     def _claimed(self, p: Playing) -> None:
         count = len(self.started)
         super()._wrapped(p)
+        p.steps += p.later  # all of them: what is left tells what a client shows
         if len(self.started) > count:
             self.running.append(p)
             self.ran(p)

@@ -52,6 +52,7 @@ failed=
 case $code:$said in
     [0-6]:) removed "$next"; [ ! -e troubled ] || rm -f troubled; exit "$code" ;;
     3:wakeman:*) removed "$next"; exit "$code" ;; # it is no more
+    5:wakeman:*"was adopted elsewhere since"*) removed "$next"; exit "$code" ;; # its alarms are there
     1:wakeman:*"will look again"*) # somebody else checks right now; should that one die of it, an alarm is needed
         [ "$by" != at ] || queued || again >>"$log" 2>&1
         exit "$code"

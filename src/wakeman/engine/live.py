@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from posixpath import dirname, join
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from wakeman.core.errors import NotLiveError
 from wakeman.core.model import Deployment, Host
 from wakeman.core.policy.ownership import Entry, refusal
@@ -24,9 +26,10 @@ IS_COPY = "is a copy of"
 
 
 @contextmanager
-def hold(world: World, name: str, wait: float = LOCK_WAIT_DEFAULT_S) -> Iterator[Writer]:
+def hold(world: World, name: str, wait: float = LOCK_WAIT_DEFAULT_S, *, adopting: bool = False) -> Iterator[Writer]:
     """Hold the log of a deployment that is live here: the only way to a log that is written to.
 
+    Shape: `adopting`: its log may say that it is live elsewhere, as long as the registry has it here.
     Raises: NotLiveError before anything is changed; as the log store's `hold`.
     """
     directory = join(world.state, name)
@@ -38,7 +41,7 @@ def hold(world: World, name: str, wait: float = LOCK_WAIT_DEFAULT_S) -> Iterator
         known, site = world.registry.look(directory)
     with world.logs.hold(name, world.by, wait) as log:
         host = log.deployment.host
-        if refusal(known, site, host):
+        if refusal(known, site, replace(host, identity=None) if adopting else host):
             raise NotLiveError(*_told(world, name, log.deployment))
         if known is not None and known.boot != site.boot:
             world.registry.enrol(directory, host)

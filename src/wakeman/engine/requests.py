@@ -174,7 +174,7 @@ def adopt(world: World, name: str) -> Deployment:
             f"move it to {d.host.directory}, or begin again with wakeman up",
         )
     world.registry.enrol(directory, d.host)
-    with hold(world, name) as log:
+    with hold(world, name, adopting=True) as log:
         root_id = identified(world, d.host.root)
         drive(world, log, protocol.adopt(log.deployment, world.registry.identity(), root_id), world.clock.now())
     return check(world, name)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from wakeman.core.model import Plan
+from wakeman.core.model import Plan, SshSpec, UnitsSpec, WorkersSpec
 from wakeman.core.plan.doubts import plan_doubts
 from wakeman.core.plan.footprint import named_programs, news, other_paths, own_paths, steering
 from wakeman.core.plan.shares import shares, units
@@ -136,3 +136,13 @@ def test_what_a_run_makes_for_itself_is_listed(workers: dict[str, Any], more: li
 
     own = [("state directory", "/s/n/"), ("workers.prompt", "/s/n/prompts/WORKER.ATTEMPT.md"), (where, "a place")]
     assert [*own, *more] == [(each.key, each.path) for each in found]
+
+
+def test_what_is_sent_to_hosts_is_told_as_it_replaces_what_lies_there() -> None:
+    ssh = SshSpec(hosts={"alpha": 1}, files="copied", send=("src", "data.csv"))
+    plan = Plan(name="n", units=UnitsSpec(items=("a",)), workers=WorkersSpec(executor="ssh", stage=True), ssh=ssh)
+    what = "is sent to each host of ssh.hosts, where it replaces what lies at that path"
+
+    assert [("ssh.send[0]", "src", what), ("ssh.send[1]", "data.csv", what)] == [
+        (use.key, use.path, use.what) for use in other_paths(plan)
+    ]

@@ -4,7 +4,7 @@ import pytest
 from msgspec import structs
 
 from wakeman.core.model import Host, Identity
-from wakeman.core.policy.ownership import Site, digest, entry, refusal
+from wakeman.core.policy.ownership import ADOPTED_ELSEWHERE, Site, digest, entry, refusal
 
 HERE = Identity(machine="m1", uid=1000, pid_namespace=7)
 HOST = Host(root="/p", directory="/state/night", python=("python",), place={"tmux": "/usr/bin/tmux"}, identity=HERE)
@@ -45,7 +45,12 @@ def test_what_the_registry_does_not_know_is_not_live() -> None:
     assert refusal(None, SITE, HOST)
 
 
-@pytest.mark.parametrize("host", [HOST, None])
+@pytest.mark.parametrize("identity", [structs.replace(HERE, machine="m2"), structs.replace(HERE, pid_namespace=8)])
+def test_where_another_has_adopted_it_since_it_is_live(identity: Identity) -> None:
+    assert refusal(KNOWN, SITE, structs.replace(HOST, identity=identity)).startswith(ADOPTED_ELSEWHERE)
+
+
+@pytest.mark.parametrize("host", [HOST, None, structs.replace(HOST, identity=None)])
 def test_where_it_began_it_is_live(host: Host | None) -> None:
     assert "" == refusal(KNOWN, SITE, host)
 

@@ -82,6 +82,16 @@ class Playing:
             )
         return was
 
+    def act(self, now: datetime) -> None:
+        """Do what is due."""
+        while self.steps and self.steps[0][0] <= now:
+            self.steps.pop(0)[1]()
+            self.steps += islice(self.later, 0 if self.steps or self.dead else 1)
+
+    def stop(self) -> None:
+        """Do nothing more."""
+        self.steps, self.later = [], iter(())
+
     @property
     def home(self) -> str:
         """Return the attempt's directory: the wrapper's argument."""
@@ -248,9 +258,7 @@ class MemorySessions:
             _, _, p = heappop(self._due)
             due += [p] if self.playing.get(p.start.session) is p else []
         for p in sorted(due, key=lambda p: p.pid):
-            while p.steps and p.steps[0][0] <= self.clock.at:
-                p.steps.pop(0)[1]()
-                p.steps += islice(p.later, 0 if p.steps or p.dead else 1)
+            p.act(self.clock.at)
             self._has_next(p)
 
     def hide(self) -> None:
@@ -358,7 +366,8 @@ class MemorySessions:
             self.files.write(path, content)
 
     def _finish(self, p: Playing, code: int) -> None:
-        p.dead, p.code, p.steps, p.later = True, code, [], iter(())
+        p.dead, p.code = True, code
+        p.stop()
         self.files.write(f"{p.home}/exit", f"{code}\n".encode(), durable=True)
         self.pushes.append(("/bin/sh", posixpath.normpath(f"{p.home}/../../check.sh"), "exit"))
         if not p.start.lingers:

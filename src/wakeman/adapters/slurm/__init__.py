@@ -179,6 +179,14 @@ class Slurm:
         for batch in set(batches) - listed:
             self._batches.settle(batch)
 
+    def host_of(self, session_id: str) -> str:
+        number, _, batch = session_id.partition("@")
+        return self._batches.node(batch, number.partition("_")[2]) if batch else ""
+
+    def left_behind(self) -> Mapping[str, tuple[str, ...]]:
+        """Return none: what runs on a node that is cut off is known to Slurm alone, which ends it when that is back."""
+        return {}
+
     def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         """Return the last lines of a session's screen, or of what its job kept of it."""
         return self.terminal.capture(session, lines, mark=mark)

@@ -21,7 +21,7 @@ PAST = "past"
 """Where batches are moved whose sessions were all ended, and are over."""
 TASKS = "tasks.json"
 JOB_NAME = re.compile(r".*\.wk([0-9a-f]{12})")
-OVER_BYTES_MAX = 64
+BATCH_LINE_BYTES_MAX = 300
 KEPT_SCREEN_BYTES_MAX = 2 * 2**20
 SAID_BYTES_MAX = 2000
 
@@ -101,7 +101,7 @@ class Batches:
     def _line(self, batch: str, name: str) -> str:
         try:
             with open(self.path(batch, name), encoding="utf-8", errors="replace") as file:
-                return file.read(OVER_BYTES_MAX).strip()
+                return file.read(BATCH_LINE_BYTES_MAX).strip()
         except OSError:
             return ""
 
@@ -147,6 +147,11 @@ class Batches:
         os.makedirs(f"{self.place}/{PAST}", mode=0o700, exist_ok=True)
         with suppress(OSError):
             os.rename(self.path(batch), f"{self.place}/{PAST}/{batch}")
+
+    def node(self, batch: str, number: str) -> str:
+        """Return the node on which a session's job has begun it; "" while none has."""
+        began = self._line(batch, f"{number}.began") or self._line(f"{PAST}/{batch}", f"{number}.began")
+        return began.partition(" ")[2]
 
     def screen(self, task: KeptTask) -> str | None:
         """Return what a session showed last, with the codes of its colours; None if that was not kept."""

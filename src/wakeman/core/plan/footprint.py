@@ -31,6 +31,9 @@ class ProgramUse(Struct, frozen=True):
     when: str
 
 
+SENT = "is sent to each host of ssh.hosts, where it replaces what lies at that path"
+
+
 class PathUse(Struct, frozen=True):
     """One path, or pattern, that a plan writes, moves or ends, beside its outputs."""
 
@@ -75,6 +78,7 @@ def other_paths(plan: Plan) -> list[PathUse]:
         found.append(PathUse(f"cleanup.move[{at}]", f"{move.from_} -> {move.to}", "is moved"))
     for at, sweep in enumerate(plan.cleanup.sweep):
         found.append(PathUse(f"cleanup.sweep[{at}]", sweep.sessions, "sessions of workers that are ended"))
+    found += [PathUse(f"ssh.send[{at}]", path, SENT) for at, path in enumerate(plan.ssh.send)]
     found += _receivers_used(plan)
     return found
 

@@ -10,6 +10,9 @@ from msgspec import Struct
 from wakeman.core.digests import blake2b
 from wakeman.core.model import Host, Identity
 
+ADOPTED_ELSEWHERE = "was adopted elsewhere since"
+"""How the reason begins where the log, which two machines share, says that it is live for another by now."""
+
 
 class Entry(Struct, frozen=True):
     """What the registry keeps of one deployment: its directory as it was when it began, or was adopted.
@@ -57,6 +60,7 @@ def refusal(known: Entry | None, site: Site, host: Host | None = None) -> str:
     """Return why a deployment is not live here; "" when it is.
 
     Shape: `host` is what its log names, None before that is read.
+    Its last line about where it is live decides between two machines that both have it in their registries.
     Boundary: the number of a device may change with a restart of the machine, so it counts within one boot.
     """
     if known is None:
@@ -74,4 +78,6 @@ def refusal(known: Entry | None, site: Site, host: Host | None = None) -> str:
         return "is live in another PID namespace: its processes cannot be seen from this container"
     if host is not None and known.host != digest(host):
         return "names other programs or places in its log than it began with"
+    if host is not None and host.identity not in (None, now):
+        return f"{ADOPTED_ELSEWHERE}: on {host.identity.machine[:8]}, this is {now.machine[:8]}"
     return ""

@@ -480,7 +480,8 @@ def _sight(
         life=life,
     )
     if layout.exit_file(view.d.host, worker) in view.marks:
-        return _exited(world, view, worker, base, harness, traces, lambda: _last_screen(view, seen))
+        over = _exited(world, view, worker, base, harness, traces, lambda: _last_screen(view, seen))
+        return _with_cause(over, seen)
     if worker.boot != view.boot and not executor.outlives_boot:
         return _ended_session(base, "lost", "the machine was started anew", worker.ending or "machine")
     if view.listing.state == "unknown":
@@ -502,6 +503,13 @@ def _sight(
         report = msgspec.structs.replace(report, given=False)  # it waits for what is typed next
     running = _running(base, worker, report, said, world.clock.now())
     return msgspec.structs.replace(running, dialog=dialog if running.activity == "waiting" else None)
+
+
+def _with_cause(over: Observation, seen: SessionInfo | None) -> Observation:
+    """Name the machine as what ended a program by a signal, where the place says so: its host failed, or was needed."""
+    if seen is None or seen.ended_by != "machine" or (over.session, over.ended_by) != ("killed", "itself"):
+        return over
+    return msgspec.structs.replace(over, ended_by="machine", why=f"{over.why}; {seen.why}")
 
 
 def _out_of_reach(world: World, view: Gathered, worker: WorkerState, base: Observation, why: str) -> Observation:
