@@ -57,8 +57,11 @@ def read_spool(world: World, d: Deployment, now: datetime, mishaps: Mishaps) -> 
     """
     files = list(_left(world, layout.inside(d.host, "spool"), ""))
     reports = [one for file in files if (one := read_report(world, file)) is not None]
+    silent: set[str] = set()  # harnesses without hooks, of which one worker was asked about
     for worker in d.unsettled:
-        own = mishaps.contain(worker.name, partial(_own_files, world, d, worker)) if worker.live else []
+        if not worker.live or d.plan_of(worker).workers.harness in silent:
+            continue
+        own = mishaps.contain(worker.name, partial(_own_files, world, d, worker, silent))
         if not isinstance(own, Mishap):
             files += own
             reports += [one for file in own if (one := read_report(world, file)) and one.worker == worker.name]
@@ -68,9 +71,11 @@ def read_spool(world: World, d: Deployment, now: datetime, mishaps: Mishaps) -> 
     return _contained_drafts(world, d, reports, mishaps) if reports else [], (*whole, *old)
 
 
-def _own_files(world: World, d: Deployment, worker: WorkerState) -> list[str]:
-    """List what a worker's hooks have left, if its client has hooks."""
-    if "hook" not in world.harness(d.plan_of(worker).workers.harness).reads:
+def _own_files(world: World, d: Deployment, worker: WorkerState, silent: set[str]) -> list[str]:
+    """List what a worker's hooks have left; add its harness to the silent ones if that has none."""
+    harness = d.plan_of(worker).workers.harness
+    if "hook" not in world.harness(harness).reads:
+        silent.add(harness)
         return []
     return list(_left(world, layout.report_directory(d.host, worker), layout.WROTE_PREFIX))
 
