@@ -173,6 +173,7 @@ def resume() -> Iterator[Figure]:
             log.append([e.Draft(e.Closed(outcome="partial")), e.Draft(e.Disarmed(generation=1))], now)
         with logs.hold(name, "bench:1") as log:
             assert log.deployment.seq >= count
+        place.run("adopt", name)  # it was not begun by `up`
     pairs = in_turn(lambda: place.run("resume", "long").wall, lambda: place.run("resume", "short").wall)
     yield paired(f"resume after {MILLION:,} events", "ms", pairs, "after 1,000")
     place.end()

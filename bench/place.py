@@ -60,7 +60,7 @@ class Place:
     def plan(
         self, name: str, workers: int, command: str, at_once: int | None = None, tables: Mapping[str, Any] = {}
     ) -> Path:
-        """Write a plan with one unit for each worker; `tables` are further ones of it."""
+        """Write a plan with one unit for each worker, all at once unless said; `tables` are further ones of it."""
         items = [{"unit": f"u{n}"} for n in range(workers)]
         plan = {
             "name": name,
@@ -71,8 +71,9 @@ class Place:
                 "command": ["sh", "-c", command, "sh", "{{ units_file }}"],
                 "stagger": 0,
                 "socket": str(self.socket),
-                **({"at_once": at_once} if at_once is not None else {}),
+                "at_once": at_once or workers,
             },
+            "limits": {"memory": 0},
             **tables,
         }
         file = self.path / f"{name}.json"
