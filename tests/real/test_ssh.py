@@ -60,6 +60,20 @@ def test_hosts_keep_to_the_protocol_of_every_executor(hosts: SshHosts, directory
     assert [] == faults(Configured(), f"{directory}/state")
 
 
+def test_a_program_that_ignores_a_hang_up_is_ended_with_its_session(hosts: SshHosts, directory: str) -> None:
+    place, mark = executor(hosts, directory), "n/a/1@b"
+    deaf = 'trap "" HUP TERM; echo $$ >"$0.tmp"; mv "$0.tmp" "$0"; while :; do sleep 0.1; done'
+    argv = ("env", f"WAKEMAN_ATTEMPT={mark}", "sh", "-c", deaf, f"{directory}/pid")
+    (made,) = place.submit([Start(session="a", mark=mark, argv=argv, cwd=directory)])
+    until(Path(directory, "pid").exists, 30)
+    number = int(Path(directory, "pid").read_text())
+
+    assert 1 == place.cancel([(made.session_id, mark)])
+
+    until(lambda: not Path(f"/proc/{number}").exists(), 10)
+    assert () == place.poll().seen
+
+
 PLAN = """\
 name = "night"
 [units]

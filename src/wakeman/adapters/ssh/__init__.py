@@ -198,6 +198,7 @@ class Ssh:
         there = ((self.local_id(one), one.mark) for one, _ in found)
         try:
             self.server(host).cancel([(number, mark) for number, mark in there if number])
+            self._connection(host).end_programs([one.mark for one, _ in found])
             self._bring(host, [one for one, _ in found])
         except ProgramError as fault:
             return str(fault)
@@ -271,6 +272,7 @@ class Ssh:
         look = HostLook(server.listing())
         there = [seen for one in lost if (seen := look.seen(one)) is not None]
         server.cancel([(seen.session_id, seen.mark) for seen in there])
+        self._connection(host).end_programs([one.mark for one in lost])
         if look.listing.state != "unknown":
             self._placements.settle(one.id for one in lost)
 
