@@ -130,7 +130,7 @@ def replay() -> Iterator[Figure]:
 
 
 def audit() -> Iterator[Figure]:
-    """`wakeman audit` of a log that replays whole, and its chain and sequence alone; CPU."""
+    """The chain and the sequence of a log alone, as `wakeman audit` checks them first; CPU."""
     place = Place()
     file = long_log(place.path, "night", MILLION)
     began = time.process_time()
