@@ -44,7 +44,7 @@ LOCK_WAIT_S: dict[str, float] = {"exit": 0.2, "hook": 0.2, "watch": 0.2}
 another, which observes again anyway; it only waits for a process that writes a line."""
 
 
-class Row(Struct):
+class LaunchRow(Struct):
     """A row of launches that one process makes, each some seconds after the one before: `due` is the next one's time on
     the monotonic clock, 0 for none. Without `pause`, which lets seconds pass, each is left to a timer.
     """
@@ -76,7 +76,7 @@ class Row(Struct):
 class StayFor(Unrecorded, frozen=True):
     """Stay for the next launch of a row. A process that dies of something is no loss: the alarm follows anyway."""
 
-    row: Row
+    row: LaunchRow
 
     def perform(self, world: World, d: Deployment) -> None:
         """Note when it is due."""
@@ -86,7 +86,7 @@ class StayFor(Unrecorded, frozen=True):
 class RearmBehind(Struct, frozen=True):
     """Set the alarm anew behind a row of launches: until then the one that is pending is kept."""
 
-    row: Row
+    row: LaunchRow
 
     def perform(self, world: World, d: Deployment) -> e.Armed | None:
         """Return the fact to record, as `Rearm` does."""
@@ -107,7 +107,7 @@ def check(
     launches. Effects: all actions of the decision tables. A closed deployment only delivers overdue notices. Raises:
     BusyError when another check holds the lock: it will observe again.
     """
-    findings, row = Findings(recall=recall), Row(pause)
+    findings, row = Findings(recall=recall), LaunchRow(pause)
     examined: dict[str, int] = {}
     known: Sequence[str] | None = None  # who waits since the look before, if this one only follows from it
     wait = LOCK_WAIT_S.get(world.by.partition(":")[0], LOCK_WAIT_DEFAULT_S)
@@ -223,7 +223,7 @@ class Observe(Struct):
     recorded = ObservationRead.recorded
 
 
-def once(world: World, log: Writer, findings: Findings, row: Row) -> list[Waiting]:
+def once(world: World, log: Writer, findings: Findings, row: LaunchRow) -> list[Waiting]:
     """Make one check under the lock; return the units that wait to be examined without it."""
     now = world.clock.now()
     spool, look = Spool(now), Observe(findings)

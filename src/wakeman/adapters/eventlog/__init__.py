@@ -118,9 +118,9 @@ class EventLogs:
     @contextmanager
     def stand_by(self, name: str) -> Iterator[Callable[[], bool] | None]:
         """Stand by for the checks that `check.sh` would begin. Raises: UnknownNameError; StorageError."""
-        from wakeman.adapters.eventlog.standing import standing
+        from wakeman.adapters.eventlog.standing import stood_by
 
-        with standing(self._existing(name)) as wanted:
+        with stood_by(self._existing(name)) as wanted:
             yield wanted
 
     def repair(self, name: str, by: str) -> str:

@@ -19,14 +19,14 @@ UNHELD = -1
 
 
 @contextmanager
-def standing(directory: str) -> Iterator[Callable[[], bool] | None]:
+def stood_by(directory: str) -> Iterator[Callable[[], bool] | None]:
     """Stand by, as `Logs.stand_by` says. The script adds a byte to `standing` for each check that is wanted."""
     file = join(directory, STANDING)
     with refusing(file):
         own = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     announced = Announced(directory)
     try:
-        if not _taken(own):
+        if not _flocked(own):
             yield None
             return
         os.ftruncate(own, 0)  # before it is announced: what is wanted from then on is seen
@@ -54,7 +54,7 @@ class Announced:
         self.end()
         with suppress(OSError):
             self._fd = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            if not _taken(self._fd):
+            if not _flocked(self._fd):
                 self.end()
 
     def end(self) -> None:
@@ -70,7 +70,7 @@ class Announced:
             return False
 
 
-def _taken(fd: int) -> bool:
+def _flocked(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
