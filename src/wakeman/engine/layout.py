@@ -13,7 +13,7 @@ HOOK = "hook.sh"
 GUARD = "guard.sh"
 SECRETS = "secrets.sh"
 GENERATION = "generation"
-RUNNING = "running"
+BEGUN = "running"
 """Directory with a file for each attempt that has begun and has no exit file yet."""
 WROTE_PREFIX = "wrote."
 """Prefix of the files in which hooks report writes."""
@@ -35,7 +35,7 @@ def exit_file(host: Host, worker: WorkerState) -> str:
 
 def running_file(host: Host, worker: WorkerState) -> str:
     """Return the file that an attempt has from its claim until its exit file, which it becomes."""
-    return f"{host.directory}/{RUNNING}/{worker.name}.{worker.attempt}"
+    return f"{host.directory}/{BEGUN}/{worker.name}.{worker.attempt}"
 
 
 def claim(host: Host, worker: WorkerState) -> str:

@@ -145,7 +145,7 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     if touched is not None:
         live = [worker for worker in live if worker.name not in touched.unchanged]
     watched = _with_locations(d, _watched_units(d, touched))
-    begun = _begun(world, d, executor) if live else frozenset()
+    begun = _listed_attempts(world, d, executor) if live else frozenset()
     view = Gathered(
         d=d,
         listing=listing,
@@ -234,7 +234,7 @@ def _redacted_observation(observation: Observation, redact: Callable[[str], str]
     return msgspec.structs.replace(observation, why=why, shown=shown, said=said, dialog=dialog)
 
 
-def _begun(world: World, d: Deployment, executor: Executor) -> AbstractSet[str]:
+def _listed_attempts(world: World, d: Deployment, executor: Executor) -> AbstractSet[str]:
     """Return the attempts that have begun and have no exit file yet, as far as that is known. Cost: one listing.
 
     Boundary: of an attempt that an earlier version's wrapper runs nothing is known. Nor is it where a session outlives
@@ -243,7 +243,7 @@ def _begun(world: World, d: Deployment, executor: Executor) -> AbstractSet[str]:
     if executor.outlives_boot:
         return frozenset()
     with suppress(StorageError):
-        return frozenset(world.files.names(layout.inside(d.host, layout.RUNNING)))
+        return frozenset(world.files.names(layout.inside(d.host, layout.BEGUN)))
     return frozenset()
 
 
@@ -257,7 +257,7 @@ def _reports(d: Deployment, live: Iterable[WorkerState], listing: Listing, begun
     runs = {seen.session_id for seen in listing.seen if seen.phase == "running"}
     for worker in live:
         plan = d.plan_of(worker).workers
-        known = _name(worker) in begun
+        known = _attempt_name(worker) in begun
         if not known or worker.session_id not in runs:
             yield layout.exit_file(host, worker)
         if not known or plan.harness != MUTE:
@@ -270,7 +270,7 @@ def _reports(d: Deployment, live: Iterable[WorkerState], listing: Listing, begun
             yield layout.trail(host, worker)
 
 
-def _name(worker: WorkerState) -> str:
+def _attempt_name(worker: WorkerState) -> str:
     return f"{worker.name}.{worker.attempt}"
 
 
@@ -844,7 +844,7 @@ def _life(view: Gathered, worker: WorkerState, seen: SessionInfo | None, harness
     as much as the claim's mark, which never changes.
     """
     signs: list[object] = [
-        view.marks.get(layout.claim(view.d.host, worker)) or _name(worker) in view.begun or None,
+        view.marks.get(layout.claim(view.d.host, worker)) or _attempt_name(worker) in view.begun or None,
         view.marks.get(layout.hook(view.d.host, worker)),
     ]
     if not (harness.redraws and view.d.plan_of(worker).workers.mode == "interactive"):
