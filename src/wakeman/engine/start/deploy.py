@@ -296,6 +296,7 @@ def furnish(world: World, d: Deployment, prepared: PreparedPlan) -> None:
         files.write(layout.inside(host, name), data, durable=True)
     confinement.write_confiner_files(world, host)
     files.make(layout.inside(host, "spool"))
+    files.make(layout.inside(host, layout.BEGUN))
 
 
 def start_faults(world: World, prepared: PreparedPlan, first: Command | None = None) -> tuple[str, ...]:
