@@ -91,6 +91,45 @@ def store(attempt: Path, name: str, script: str) -> Path:
     return target
 
 
+# What the deployment lists
+
+
+def listed(attempt: Path) -> Path:
+    """Make the directory in which attempts that have begun are listed; return the file of this one."""
+    place = attempt.parent.parent / "running"
+    place.mkdir()
+    return place / attempt.name
+
+
+def test_an_attempt_is_listed_from_its_claim_until_its_exit_file(attempt: Path, sh: str) -> None:
+    file = listed(attempt)
+
+    ran = run(
+        attempt, "/bin/sh", "-c", f'test -e "{file}" && test -e "{attempt}/claim" && ! test -e "{attempt}/exit"', sh=sh
+    )
+
+    assert (0, "0\n") == (ran.returncode, status(attempt))
+    assert not file.exists()
+    assert {"claim", "exit"} == {each.name for each in attempt.iterdir()}
+
+
+def test_an_attempt_that_was_started_before_is_not_listed_again(attempt: Path, sh: str) -> None:
+    file = listed(attempt)
+    (attempt / "claim").touch()
+
+    ran = run(attempt, "/bin/true", sh=sh)
+
+    assert (125, False, False) == (ran.returncode, file.exists(), (attempt / "exit").exists())
+
+
+def test_a_wrapper_that_was_killed_leaves_its_attempt_listed_and_without_an_exit_file(attempt: Path, rig: Rig) -> None:
+    file = listed(attempt)
+    pane(rig, attempt, f'kill -9 $PPID; : >"$0"; {WAIT}')
+
+    assert file.exists()
+    assert not (attempt / "exit").exists()
+
+
 # Where it starts
 
 PLACES = ["plain", "it's", "a b", "#{pid}", "$HOME `id`", "-x", "ü;", "two\nlines", "ends\n", os.fsdecode(b"\xff\xfe")]

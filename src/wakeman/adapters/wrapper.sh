@@ -21,6 +21,9 @@
 #     exit    written last, atomically: the exit status and a line feed; 128 + n for signal n, 127 for no such
 #             program, 126 for one that cannot be run. If it exists, the program has ended.
 #
+# In DEPLOYMENT/running, if there is such a directory, the attempt has a file from its claim until its exit file, into
+# which it is renamed: one listing tells of all attempts which have begun and have no exit file yet.
+#
 # The exit file is written however the program ends, also when the session or this process is killed. The
 # program survives a TERM, INT or QUIT to this process; a HUP or KILL hangs up on the program.
 #
@@ -39,6 +42,8 @@ keep() { # FILE...: to the disk, where sync takes names; elsewhere it syncs ever
 
 # noclobber opens with O_EXCL: of two that start the same attempt, one fails here.
 (umask 077 && set -C && printf '%s\n' "$$" >"$dir/claim") 2>/dev/null || exit 125
+end=$dir/../../running/${dir##*/}
+(umask 077 && : >"$end") 2>/dev/null || end=$dir/exit.tmp
 keep "$dir/claim" "$dir"
 
 check() { # BY
@@ -131,9 +136,9 @@ attempt() {
 
     # Ignored: a second Ctrl-C, or the hang-up when a session ends, must not end the tools below.
     trap '' HUP INT QUIT TERM
-    if (umask 077 && printf '%s\n' "$code" >"$dir/exit.tmp"); then
-        keep "$dir/exit.tmp"
-        mv -f "$dir/exit.tmp" "$dir/exit"
+    if (umask 077 && printf '%s\n' "$code" >"$end"); then
+        keep "$end"
+        mv -f "$end" "$dir/exit"
         keep "$dir"
     fi
 

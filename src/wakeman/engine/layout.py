@@ -13,6 +13,8 @@ HOOK = "hook.sh"
 GUARD = "guard.sh"
 SECRETS = "secrets.sh"
 GENERATION = "generation"
+BEGUN = "running"
+"""Directory with a file for each attempt that has begun and has no exit file yet."""
 WROTE_PREFIX = "wrote."
 """Prefix of the files in which hooks report writes."""
 LEFT = "left"
@@ -29,6 +31,11 @@ def attempt_directory(host: Host, worker: WorkerState) -> str:
 def exit_file(host: Host, worker: WorkerState) -> str:
     """Return the file that the wrapper writes when the program has ended: its status, one line."""
     return f"{attempt_directory(host, worker)}/exit"
+
+
+def running_file(host: Host, worker: WorkerState) -> str:
+    """Return the file that an attempt has from its claim until its exit file, which it becomes."""
+    return f"{host.directory}/{BEGUN}/{worker.name}.{worker.attempt}"
 
 
 def claim(host: Host, worker: WorkerState) -> str:

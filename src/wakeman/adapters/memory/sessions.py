@@ -97,6 +97,12 @@ class Playing:
         """Return the attempt's directory: the wrapper's argument."""
         return self.start.argv[2]
 
+    @property
+    def running(self) -> str:
+        """Return the file that the attempt has until its exit file."""
+        place, _, attempt = self.home.rpartition("/")
+        return posixpath.normpath(f"{place}/../running/{attempt}")
+
 
 class MemorySessions:
     """An executor with simulated sessions. `acts` returns the act of a session by its name; its writes appear on time.
@@ -333,6 +339,8 @@ class MemorySessions:
         if self.files.marks([claim]):
             return False
         self.files.write(claim, f"{p.pid}\n".encode(), durable=True)
+        if self.files.is_directory(posixpath.dirname(p.running)):
+            self.files.write(p.running, b"")
         return True
 
     def _script(self, p: Playing, act: Act) -> Iterator[Step]:
@@ -368,6 +376,7 @@ class MemorySessions:
     def _finish(self, p: Playing, code: int) -> None:
         p.dead, p.code = True, code
         p.stop()
+        self.files.remove(p.running)
         self.files.write(f"{p.home}/exit", f"{code}\n".encode(), durable=True)
         self.pushes.append(("/bin/sh", posixpath.normpath(f"{p.home}/../../check.sh"), "exit"))
         if not p.start.lingers:

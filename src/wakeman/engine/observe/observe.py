@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.core.digests import blake2b
-from wakeman.core.errors import ProgramError, UnknownNameError
+from wakeman.core.errors import ProgramError, StorageError, UnknownNameError
 from wakeman.core.gate import whole_number
 from wakeman.core.log import events as e
 from wakeman.core.model import (
@@ -54,6 +54,8 @@ from wakeman.ports import DialogReader, Evidence, Executor, Listing, Reader, Rep
 if TYPE_CHECKING:
     from wakeman.engine.observe.recall import Recall, Touched
 
+MUTE = "command"
+"""The harness of any program. It says nothing: no guard is asked for it, and it keeps no conversation."""
 LIVE_STREAM_BYTES = 64 * 1024
 ENDED_STREAM_BYTES = 4 * 1024 * 1024
 """Bytes that are read from the end of an ended attempt's stream; fewer of a live one."""
@@ -111,10 +113,11 @@ class Screens:
 
 
 class Gathered(Struct, frozen=True):
-    """Raw evidence of one observation."""
+    """Raw evidence of one observation. `begun` are the attempts that have begun and have no exit file yet."""
 
     d: Deployment
     listing: Listing
+    begun: AbstractSet[str]
     marks: Mapping[str, FileFingerprint]
     boot: str
     mono: float
@@ -142,10 +145,12 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     if touched is not None:
         live = [worker for worker in live if worker.name not in touched.unchanged]
     watched = _with_locations(d, _watched_units(d, touched))
+    begun = _listed_attempts(world, d, executor) if live else frozenset()
     view = Gathered(
         d=d,
         listing=listing,
-        marks=world.files.marks([*_reports(d, live), *_paths_to_stat(watched)]),
+        begun=begun,
+        marks=world.files.marks([*_reports(d, live, listing, begun), *_paths_to_stat(watched)]),
         boot=world.clock.boot(),
         mono=world.clock.mono(),
         screens=Screens(executor),
@@ -229,17 +234,50 @@ def _redacted_observation(observation: Observation, redact: Callable[[str], str]
     return msgspec.structs.replace(observation, why=why, shown=shown, said=said, dialog=dialog)
 
 
-def _reports(d: Deployment, live: Iterable[WorkerState]) -> Iterator[str]:
-    """Yield the files that report on attempts in progress."""
+def _listed_attempts(world: World, d: Deployment, executor: Executor) -> AbstractSet[str]:
+    """Return the attempts that have begun and have no exit file yet, as far as that is known. Cost: one listing.
+
+    Boundary: of an attempt that an earlier version's wrapper runs nothing is known. Nor is it where a session outlives
+    this machine, and so is elsewhere: what another host has removed may still be listed here.
+    """
+    if executor.outlives_boot:
+        return frozenset()
+    with suppress(StorageError):
+        return frozenset(world.files.names(layout.inside(d.host, layout.BEGUN)))
+    return frozenset()
+
+
+def _reports(d: Deployment, live: Iterable[WorkerState], listing: Listing, begun: AbstractSet[str]) -> Iterator[str]:
+    """Yield the files that report on attempts in progress.
+
+    Boundary: no exit file is looked for of an attempt that is listed as begun while its session runs; whatever else
+    may have become of both, the file itself is asked.
+    """
     host = d.host
+    runs = {seen.session_id for seen in listing.seen if seen.phase == "running"}
     for worker in live:
-        yield layout.exit_file(host, worker)
-        yield layout.claim(host, worker)
+        plan = d.plan_of(worker).workers
+        known = _attempt_name(worker) in begun
+        if not known or worker.session_id not in runs:
+            yield layout.exit_file(host, worker)
+        if not known or plan.harness != MUTE:
+            yield layout.claim(host, worker)
         yield layout.stream(host, worker)
-        yield layout.denied(host, worker)
-        if d.plan_of(worker).workers.mode == "interactive":
+        if plan.harness != MUTE:
+            yield layout.denied(host, worker)
+        if plan.mode == "interactive":
             yield layout.hook(host, worker)
             yield layout.trail(host, worker)
+
+
+def _attempt_name(worker: WorkerState) -> str:
+    return f"{worker.name}.{worker.attempt}"
+
+
+def _claim_mark(world: World, view: Gathered, worker: WorkerState) -> FileFingerprint | None:
+    """Return the mark of an attempt's claim. Cost: a stat, where the look had none of it."""
+    file = layout.claim(view.d.host, worker)
+    return view.marks.get(file) or world.files.marks([file]).get(file)
 
 
 def _with_locations(d: Deployment, units: Iterable[UnitState]) -> list[tuple[UnitState, OutputLocation]]:
@@ -394,7 +432,7 @@ def _working(world: World, view: Gathered, found: list[Observation], calls: Mapp
     born = world.machine.born({pid for pids in alive.values() for pid in pids})
     busy = set()
     for name, sign in signs.items():
-        claimed = view.marks.get(layout.claim(view.d.host, view.d.workers[name]))
+        claimed = _claim_mark(world, view, view.d.workers[name])
         since = (
             calls[name] - TOOL_CLOCK_LAG_S
             if calls[name]
@@ -420,7 +458,7 @@ def _in_background(world: World, view: Gathered, found: list[Observation]) -> li
     now = world.clock.now().timestamp()
     works = {}
     for name, sign in idle.items():
-        claimed = view.marks.get(layout.claim(view.d.host, view.d.workers[name]))
+        claimed = _claim_mark(world, view, view.d.workers[name])
         own = {pid: known[pid] for pid in alive.get(sign, ()) if pid in known}
         if count := len(work_of(own, claimed.mtime_ns / 1e9 if claimed else 0.0, now)):
             works[name] = "a process that it started runs" if count == 1 else f"{count} processes that it started run"
@@ -802,10 +840,11 @@ def _refused(world: World, view: Gathered, worker: WorkerState, life: str) -> tu
 def _life(view: Gathered, worker: WorkerState, seen: SessionInfo | None, harness: Reader, traces: Transcripts) -> str:
     """Return a fingerprint of the signs of life.
 
-    Boundary: "" until the wrapper has written the claim, or an output exists.
+    Boundary: "" until the wrapper has written the claim, or an output exists. That the attempt is listed as begun tells
+    as much as the claim's mark, which never changes.
     """
     signs: list[object] = [
-        view.marks.get(layout.claim(view.d.host, worker)),
+        view.marks.get(layout.claim(view.d.host, worker)) or _attempt_name(worker) in view.begun or None,
         view.marks.get(layout.hook(view.d.host, worker)),
     ]
     if not (harness.redraws and view.d.plan_of(worker).workers.mode == "interactive"):
