@@ -13,7 +13,7 @@ from wakeman.core.log.facts.window import WINDOW_FIRST_WORKERS, note_answer, not
 from wakeman.core.model import FileFingerprint, LimitsSpec, Observation, Plan, UnitsSpec, Verdict, WorkersSpec
 
 ADAPTS = Plan(name="night", units=UnitsSpec(items=("x",)), limits=LimitsSpec(adapt=True))
-LIMITED = {"reason": "limited", "why": "usage limit"}
+LIMITED = e.Stalled(reason="limited", why="usage limit")
 
 
 def log(plan: Plan = ADAPTS, **fields: Any) -> Log:
@@ -51,7 +51,7 @@ def test_the_first_launch_begins_the_window() -> None:
 
 
 def test_nothing_is_counted_without_the_key() -> None:
-    made = log(Log().d.plan).move(e.Stalled(**LIMITED))
+    made = log(Log().d.plan).move(LIMITED)
 
     assert ((0, 0, 0), {}, 0) == (window(made), made.d.asking, made.d.workers["w"].request)
 
@@ -169,13 +169,13 @@ def test_after_a_refusal_it_grows_by_one_for_each_minute_without_another(name: s
 )
 def test_a_refusal_halves_what_was_alive_or_the_window(others: int, before: int, after: int) -> None:
     made = at_work(log(window=before), others)
-    made.move(e.Stalled(**LIMITED))
+    made.move(LIMITED)
 
     assert ((after, made.d.seq, 10.0), {}) == (window(made), made.d.asking)
 
 
 REFUSALS: dict[str, tuple[e.Fact, bool]] = {
-    "a live one at its limit": (e.Stalled(**LIMITED), True),
+    "a live one at its limit": (LIMITED, True),
     "an outage": (e.Stalled(reason="limited", fault="outage"), True),
     "a key": (e.Stalled(reason="limited", fault="auth"), False),
     "an error": (e.Stalled(reason="error"), False),
@@ -201,7 +201,7 @@ def test_a_client_that_is_refused_and_tries_again_by_itself_was_refused() -> Non
 
 def test_it_halves_once_for_all_that_had_asked_before() -> None:
     made = at_work(log(window=16), 15)
-    made.move(e.Stalled(**LIMITED))
+    made.move(LIMITED)
     first, made.d.mono = made.d.narrowed, 30.0
     for n in range(15):
         note_refusal(made.d, made.d.workers[f"v{n}"], 90 + n)
@@ -211,7 +211,7 @@ def test_it_halves_once_for_all_that_had_asked_before() -> None:
 
 def test_who_asked_since_and_is_refused_once_more_halves_it_again() -> None:
     made = at_work(log(window=16), 15)
-    made.move(e.Stalled(**LIMITED))
+    made.move(LIMITED)
     note_request(made.d, made.d.workers["v3"], made.d.seq + 1)
     note_refusal(made.d, made.d.workers["v3"], made.d.seq + 2)
 
@@ -221,7 +221,7 @@ def test_who_asked_since_and_is_refused_once_more_halves_it_again() -> None:
 def test_a_plan_that_is_amended_to_adapt_halves_what_is_alive() -> None:
     made = at_work(log(window=0, asking={}), 7)
     made.d.workers["w"].request = 0
-    made.move(e.Stalled(**LIMITED))
+    made.move(LIMITED)
 
     assert 4 == made.d.window
 
