@@ -5,7 +5,7 @@ from __future__ import annotations
 from wakeman.core.model import Deployment, WorkerState
 
 WINDOW_FIRST_WORKERS = 4
-"""Workers that may be at work before the service has answered any."""
+"""Workers that may be at work before the service has answered or refused any."""
 WIDENED_EACH_S = 60.0
 """Seconds without a refusal after which one more may be at work, once the service has refused somebody."""
 
