@@ -126,7 +126,7 @@ def shares(plan: Plan, units: Iterable[Unit]) -> list[Share]:
 
 def worker_names(deployment: str, share: Share, prompt_file: str, units_file: str) -> dict[str, str]:
     """Return what templates of a worker may use."""
-    sources, outputs = _words(share.units)
+    sources, outputs = _task_words(share.units)
     return _group(share.key) | {
         "worker": share.name,
         "deployment": deployment,
@@ -151,7 +151,7 @@ def task_text(template: str, values: Mapping[str, str], where: str = "workers.pr
 
 def unit_table(units: Iterable[Unit]) -> str:
     """List units for an agent to read, one a line: `input -> outputs`; anything but a plain path is quoted."""
-    return _table(*_words(units))
+    return _table(*_task_words(units))
 
 
 def units_listing(units: Iterable[Unit]) -> str:
@@ -295,7 +295,7 @@ def _base_name(path: str) -> str:
     return posixpath.basename(path.rstrip("/")) or path
 
 
-def _words(units: Iterable[Unit]) -> tuple[list[str], list[str]]:
+def _task_words(units: Iterable[Unit]) -> tuple[list[str], list[str]]:
     """Return of each unit its input for an agent to read, or the name of one that has none; and its outputs."""
     found = [(unit.name if unit.input is None else unit.input, unit.outputs) for unit in units]
     return [_word(source) for source, _ in found], [", ".join([_word(one) for one in made]) for _, made in found]
@@ -306,13 +306,13 @@ def _table(sources: Iterable[str], outputs: Iterable[str]) -> str:
 
 
 @cache
-def _plain() -> Callable[[str], object]:
+def _plain_path() -> Callable[[str], object]:
     """Return what matches a plain path: found once, as a plan has many, and not before it is asked for."""
     return re.compile(_PLAIN).fullmatch
 
 
 def _word(text: str) -> str:
-    if _plain()(text):
+    if _plain_path()(text):
         return text
     import json
 
