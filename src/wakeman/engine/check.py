@@ -14,6 +14,7 @@ from wakeman.core.log.chunks import CHUNK_BYTES, chunks
 from wakeman.core.model import Deployment, OpenIntent
 from wakeman.engine.effects.alarm import ensure
 from wakeman.engine.live import LOCK_WAIT_DEFAULT_S, hold
+from wakeman.engine.observe import calm
 from wakeman.engine.observe.containment import Mishaps
 from wakeman.engine.observe.judgement import Findings, Waiting
 from wakeman.engine.observe.observe import observe
@@ -147,6 +148,8 @@ def once(world: World, log: Writer, findings: Findings) -> list[Waiting]:
     now = world.clock.now()
     spool, look = Spool(now), Observe(findings)
     drive(world, log, protocol.check(log.deployment, world.by, now, Senses(look, spool, ClearSpool(spool))), now)
+    if findings.calm:
+        calm.remember(world, log.deployment, findings.calm)
     return look.waiting
 
 

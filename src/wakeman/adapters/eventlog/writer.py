@@ -33,6 +33,8 @@ RESERVE_BYTES = 64 * 1024
 """Bytes of the reserve, for lines that must be written when the disk is full."""
 RESERVE_NEEDS_FREE_BYTES = 4 * RESERVE_BYTES
 """Free bytes required before the reserve is created again, so that it does not fill the disk itself."""
+SNAPSHOT_LINES_COST = 8
+"""How many times as much a byte of lines costs to apply as one of a snapshot costs to write."""
 SEGMENT_BYTES_MAX = 8 * 1024 * 1024
 """Bytes of the live segment at which it is sealed."""
 
@@ -114,7 +116,7 @@ class EventWriter:
         Effects: a failure is harmless and silent: the log is unchanged, and the next holder tries again.
         """
         large = self._size >= segment
-        if self._broken or not (large or self._size - self._known >= max(lag, self._weight)):
+        if self._broken or not (large or self._size - self._known >= max(lag, self._weight // SNAPSHOT_LINES_COST)):
             return
         with suppress(OSError, WakemanError):
             if large:
