@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from tests.play import NAME, Play
 
 from wakeman.adapters.eventlog.log_reader import Reading, apply_all
@@ -20,6 +21,8 @@ from wakeman.core.model import Deployment
 from wakeman.core.policy.deployment_rows import undone
 from wakeman.engine import requests
 from wakeman.engine.check import check
+from wakeman.engine.start.deploy import amend
+from wakeman.engine.start.prepare import prepare_plan
 from wakeman.ports import Report
 
 SAMPLES = Path(__file__).parents[1] / "state" / "samples"
@@ -95,7 +98,23 @@ def limited() -> Play:
     return play
 
 
-NIGHTS: dict[str, Callable[[], Play]] = {each.__name__: each for each in (partial, stuck, crashed, limited)}
+def listed() -> Play:
+    """Run a night whose plan has more items than a line has room for, and is amended to others."""
+    play = Play(workers=2, units=2)
+    stage = play.stage
+    left_out = [{"unit": f"{n:04}{'x' * 900}", "key": "w0"} for n in range(60)]
+    items = msgspec.json.decode(play.text())["units"]["items"]
+    play.plan = {"units": {"items": [*items, *left_out], "limit": 4}, "workers": {"at_once": 1}}
+    play.up()
+    play.go(minutes=1)
+    play.plan["units"] = {"items": [*items, *reversed(left_out)], "limit": 4}
+    world = stage.world("hand:2")
+    amend(world, NAME, prepare_plan(world, play.text(), "plan.json", "/plans"))
+    play.go()
+    return play
+
+
+NIGHTS: dict[str, Callable[[], Play]] = {each.__name__: each for each in (partial, stuck, crashed, limited, listed)}
 
 
 def folded(log: Path) -> Deployment:

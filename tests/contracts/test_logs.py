@@ -288,3 +288,44 @@ def test_who_finds_a_log_held_leaves_a_mark_that_its_holder_sees_once(logs: Logs
             pass
 
         assert [True, False] == [log.seen, log.seen]
+
+
+def want(logs: Logs, state: Path) -> None:
+    """Want a check of `night` as `check.sh` does while somebody stands by."""
+    if isinstance(logs, MemoryLogs):
+        logs.want("night")
+    else:
+        with (state / "night" / "standing").open("ab") as file:
+            file.write(b"\n")
+
+
+def test_who_stands_by_is_told_once_a_check_is_wanted(logs: Logs, tmp_path: Path) -> None:
+    with logs.stand_by("night") as wanted:
+        assert wanted is not None
+        before = wanted()
+        want(logs, tmp_path)
+        assert (False, True) == (before, wanted())
+
+
+def test_what_was_wanted_before_is_not_told_to_who_stands_by_later(logs: Logs, tmp_path: Path) -> None:
+    with logs.stand_by("night"):
+        want(logs, tmp_path)
+
+    with logs.stand_by("night") as wanted:
+        assert wanted is not None
+        assert not wanted()
+
+
+def test_one_stands_by_at_a_time_and_the_log_can_be_held_meanwhile(logs: Logs) -> None:
+    with logs.stand_by("night") as first:
+        with logs.stand_by("night") as second, logs.hold("night", "at:2") as log:
+            log.append(noted(), AT)
+        assert (True, None) == (first is not None, second)
+
+    with logs.stand_by("night") as third:
+        assert third is not None
+
+
+def test_nobody_stands_by_for_a_log_that_is_not_there(logs: Logs) -> None:
+    with pytest.raises(UnknownNameError), logs.stand_by("day"):
+        pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -260,3 +261,16 @@ def test_a_workers_end_on_another_host_than_the_deployments_own_starts_no_check(
     subprocess.run(["/bin/sh", str(place / "check.sh"), by], check=True, timeout=20)
 
     assert ran == (place / "ran").exists()
+
+
+@pytest.mark.parametrize("standing", [True, False], ids=["somebody stands by", "a check is on its way"])
+def test_an_end_wakes_who_stands_by_for_it_and_starts_nothing(place: Path, standing: bool) -> None:
+    if standing:
+        (place / "standing").touch()
+    with (place / "coming").open("ab") as coming:
+        fcntl.flock(coming, fcntl.LOCK_EX)
+        told = fired(place, "it was started", 6, by="exit")
+
+    assert ((0, 0), False) == (told, (place / "check.log").exists())
+    assert standing == (standing and (place / "standing").stat().st_size > 0)
+    assert standing == (place / "standing").exists()

@@ -24,7 +24,8 @@ from tests.waiting import until
 PLAN = """\
 name = "night"
 [units]
-items = ["a", "b", "c"]
+items = ["a", "b", "c", FURTHER]
+limit = 3
 output = "out/{{ unit }}"
 [workers]
 name = "{{ group.name }}"
@@ -38,6 +39,8 @@ to = [{ run = ["sh", "-c", 'printf "%s\\n" "$1" >>PLACE/told', "sh", "{{ message
 [cleanup]
 when = "all"
 """
+FURTHER = [f"{n:060}" for n in range(1_000)]
+"""Items that the plan leaves out: with them its log has it in several lines."""
 WORKER = """\
 echo "$WAKEMAN_ATTEMPT" >>runs
 until [ -e go ] || [ -e "go.$WAKEMAN_WORKER" ]; do sleep 0.05; done
@@ -99,7 +102,7 @@ class Torture(Rig):
     def __init__(self, place: Path) -> None:
         super().__init__(place)
         self.begun = time.time()
-        self.write(PLAN)
+        self.write(PLAN.replace("FURTHER", json.dumps(FURTHER)[1:-1]))
         (place / "worker.sh").write_text(WORKER)
         (place / "trace").mkdir()
         (place / "bin").mkdir()

@@ -38,7 +38,10 @@ case $by in
     exit | hook) # one check that has not begun to look stands for all who come meanwhile; it removes `coming` first
         if command -v flock >/dev/null && (: >>coming) 2>/dev/null; then
             exec 9>>coming
-            flock -n 9 || exit 0
+            if ! flock -n 9; then
+                [ ! -e standing ] || echo >>standing # one that stands by has begun, and looks at once
+                exit 0
+            fi
         fi ;;
 esac
 set -- check "$deployment" --state "$state" --by "$by" --quiet

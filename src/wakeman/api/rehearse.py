@@ -23,7 +23,7 @@ from wakeman.engine.start import deploy
 from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.ports import World
 
-UNTOLD = ("planned", "enrolled", "armed", "looked", "effected", "disarmed")
+UNTOLD = ("planned", "listed", "enrolled", "armed", "looked", "effected", "disarmed")
 """Types that a timeline omits unless all are requested."""
 
 

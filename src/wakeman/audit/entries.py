@@ -39,9 +39,17 @@ def entries(d: Deployment, write: Write) -> Iterator[Steps[object]]:
 
 def _planned_entry(d: Deployment, write: Write) -> Iterator[Steps[object]]:
     if not d.seq:
-        allowed = [event for event in write if isinstance(event.data, (e.Planned, e.Enrolled, e.Armed))]
+        planned = cast("e.Planned", write[0].data)
+        kinds: tuple[type[e.Fact], ...] = (e.Planned, e.Enrolled, e.Armed, *_lists(write, planned))
+        allowed = [event for event in write if isinstance(event.data, kinds)]
         named = _planned_names(write)
         yield append("fold", [_first_draft(event, named.get(event.seq, event.worker)) for event in allowed])
+
+
+def _lists(write: Write, plan: e.Planned | e.Amended) -> tuple[type[e.Fact], ...]:
+    """Return the type of the lines for a plan's items, if these are as many as the plan's own line says."""
+    found = sum(len(event.data.items) for event in write if isinstance(event.data, e.Listed))
+    return (e.Listed,) if found == plan.listed else ()
 
 
 def _planned_names(write: Write) -> dict[int, str]:
@@ -127,8 +135,10 @@ def _requested(d: Deployment, write: Write) -> Iterator[Steps[object]]:
             yield send(worker, fact, Type(worker.name, fact.text), data)
     elif data.verb == "amend":
         amended = next((other.data for other in write if isinstance(other.data, e.Amended)), None)
-        enrolled = [_copied(other) for other in write if isinstance(other.data, e.Enrolled)]
-        yield requests.amend(d, amended or e.Amended(plan=d.plan, digest=""), enrolled)
+        amended = amended or e.Amended(plan=d.plan, digest="")
+        kinds: tuple[type[e.Fact], ...] = (e.Enrolled, *_lists(write, amended))
+        behind = [_copied(other) for other in write if isinstance(other.data, kinds)]
+        yield requests.amend(d, amended, behind)
     else:
         yield append("fold", [_copied(event)])
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
 
 from wakeman.audit.auditor import Auditor
 from wakeman.core.errors import LogDamagedError
-from wakeman.core.log.events import Amended, Event, Planned, Sealed, reader, seq_of
+from wakeman.core.log.events import Amended, Event, Listed, Planned, Sealed, reader, seq_of
 from wakeman.core.log.hash_chain import Divergence, HashChain
 from wakeman.core.plan.shares import content_digest
 
@@ -66,6 +66,7 @@ def audit(tape: AuditedLog, heads: Iterable[tuple[str, int, str]] = ()) -> Audit
     Cost: constant memory in addition to the deployment. Raises: LogDamagedError when it is no log; StorageError.
     """
     auditor, known = Auditor(), [Head(*head) for head in heads]
+    plan: _LoggedPlan | None = None
     if tape.snapshot is not None:
         known.append(Head("snapshot", *tape.snapshot[:2]))
     hashes = dict.fromkeys((head.seq for head in known), "")
@@ -77,8 +78,8 @@ def audit(tape: AuditedLog, heads: Iterable[tuple[str, int, str]] = ()) -> Audit
             if tape.chain.fits:
                 auditor.diverge(seq_of(line), "line", str(fault), "an event")
             continue
-        if isinstance(event.data, (Planned, Amended)):
-            _compare_plan(auditor, event, event.data, line)
+        if plan is not None or isinstance(event.data, (Planned, Amended)):
+            plan = _follow_plan(auditor, plan, event, line)
         auditor.take(event)
         if event.seq in hashes:
             hashes[event.seq] = event.hash
@@ -92,7 +93,34 @@ def audit(tape: AuditedLog, heads: Iterable[tuple[str, int, str]] = ()) -> Audit
     return AuditReport(auditor, tape.chain, tuple(found), total, tuple(witnesses), len(tape.chain.torn))
 
 
-def _compare_plan(auditor: Auditor, event: Event, data: Planned | Amended, line: bytes) -> None:
+class _LoggedPlan(NamedTuple):
+    """A plan as its lines have it, so far: `content` has the items that have followed."""
+
+    event: Event
+    data: Planned | Amended
+    content: dict[str, Any]
+
+
+def _follow_plan(auditor: Auditor, plan: _LoggedPlan | None, event: Event, line: bytes) -> _LoggedPlan | None:
+    """Take the next line of a write that has a plan. Return the plan until all of it was seen; then compare it.
+
+    Boundary: items that are too many, or of which the write has not all, differ from the digest.
+    """
+    try:
+        if isinstance(event.data, (Planned, Amended)):
+            plan = _LoggedPlan(event, event.data, msgspec.json.decode(line)["data"]["plan"])
+        elif plan is not None and isinstance(event.data, Listed):
+            units = plan.content["units"]
+            units["items"] = [*(units.get("items") or ()), *msgspec.json.decode(line)["data"]["items"]]
+    except UnicodeDecodeError:
+        return None  # in a part that no event has, so the line was changed, as the chain says
+    if plan is not None and (not event.more or not plan.data.listed):
+        _compare_plan(auditor, *plan)
+        return None
+    return plan
+
+
+def _compare_plan(auditor: Auditor, event: Event, data: Planned | Amended, content: Mapping[str, Any]) -> None:
     """Compare a plan with its digest.
 
     Boundary: older logs have only that of the file, which is no other unless `up` has filled something in.
@@ -101,11 +129,7 @@ def _compare_plan(auditor: Auditor, event: Event, data: Planned | Amended, line:
     filled = data.plan.agents or workers.prompt_file is not None or workers.at_once is not None
     if filled and not data.logged:
         return
-    try:
-        digest = content_digest(msgspec.json.decode(line)["data"]["plan"])
-    except UnicodeDecodeError:
-        return  # in a part that no event has, so the line was changed, as the chain says
-    expected = data.logged or data.digest
+    digest, expected = content_digest(content), data.logged or data.digest
     if digest != expected:
         auditor.diverge(event.seq, "plan", f"a plan with digest {digest[:12]}", expected[:12])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -12,16 +13,17 @@ from wakeman.core.errors import LogDamagedError
 from wakeman.core.log import events as e
 from wakeman.core.log.chunks import CHUNK_BYTES, chunks
 from wakeman.core.model import Deployment, OpenIntent
-from wakeman.engine.effects.alarm import ensure
+from wakeman.core.policy.attempts import missing
+from wakeman.engine.effects.alarm import Rearm, Soon, ensure
 from wakeman.engine.live import LOCK_WAIT_DEFAULT_S, hold
 from wakeman.engine.observe import calm
 from wakeman.engine.observe.containment import Mishaps
-from wakeman.engine.observe.judgement import Findings, Waiting
+from wakeman.engine.observe.judgement import ENDED, Findings, Waiting
 from wakeman.engine.observe.observe import observe
 from wakeman.engine.observe.spool import clear_spool, read_spool
 from wakeman.engine.protocol import check as protocol
 from wakeman.engine.protocol.check import ObservationRead, ReportsRead, Senses
-from wakeman.engine.protocol.steps import Unrecorded, drive
+from wakeman.engine.protocol.steps import Do, Unrecorded, Write, drive
 
 if TYPE_CHECKING:
     from wakeman.engine.observe.recall import Recall
@@ -31,6 +33,10 @@ OBSERVATIONS_MAX = 50
 """Times that one call observes at most: again for a check asked for meanwhile, or for outputs that were examined."""
 EXAMINATIONS_MAX = 3
 """Times that one call examines a unit's outputs at most: those that change meanwhile wait for the next."""
+ROW_STEP_MAX_S = 10.0
+"""Seconds between two launches at most for which one process makes a whole row of them."""
+STAND_BY_POLL_S = 0.02
+"""Seconds after which a process that stands by looks whether a check is wanted."""
 MISSED_MAX, MISSED_CHARS_MAX, DETAIL_CHARS_MAX = 20, 200, 500
 """Receivers that the outcome of a notice names, and characters of the reason why it did not reach one, or all of them,
 at most."""
@@ -39,16 +45,72 @@ LOCK_WAIT_S: dict[str, float] = {"exit": 0.2, "hook": 0.2, "watch": 0.2}
 another, which observes again anyway; it only waits for a process that writes a line."""
 
 
-def check(world: World, name: str, head: str = "", recall: Recall | None = None) -> Deployment:
+class LaunchRow(Struct):
+    """A row of launches that one process makes, each some seconds after the one before: `due` is the next one's time on
+    the monotonic clock, 0 for none. Without `pause`, which lets seconds pass, each is left to a timer.
+    """
+
+    pause: Callable[[float], None] | None = None
+    due: float = 0.0
+
+    def soon(self, seconds: float, launches: bool) -> Do[None]:
+        """Return what makes the next check come: this process itself, or a timer."""
+        held = self.pause is not None and launches and seconds <= ROW_STEP_MAX_S
+        return StayFor(self) if held else Soon(seconds, launches)
+
+    def next_is_due(self, world: World, name: str) -> bool:
+        """Stand by for the next launch, or until a check is wanted; return whether there is one to make.
+
+        Boundary: not where another process stands by already: it looks when that launch is due.
+        """
+        due, self.due = self.due, 0.0
+        if not due or self.pause is None:
+            return False
+        with world.logs.stand_by(name) as wanted:
+            if wanted is None:
+                return False
+            while not wanted() and (left := due - world.clock.mono()) > 0:
+                self.pause(min(left, STAND_BY_POLL_S))
+        return True
+
+
+class StayFor(Unrecorded, frozen=True):
+    """Stay for the next launch of a row. A process that dies of something is no loss: the alarm follows anyway."""
+
+    row: LaunchRow
+
+    def perform(self, world: World, d: Deployment) -> None:
+        """Note when it is due."""
+        self.row.due = d.last_launch + d.plan.workers.stagger
+
+
+class RearmBehind(Struct, frozen=True):
+    """Set the alarm anew behind a row of launches: until then the one that is pending is kept."""
+
+    row: LaunchRow
+
+    def perform(self, world: World, d: Deployment) -> e.Armed | None:
+        """Return the fact to record, as `Rearm` does."""
+        return None if self.row.due else Rearm().perform(world, d)
+
+    def recorded(self, d: Deployment, write: Write) -> e.Armed | None:
+        """Read it, as `Rearm` does."""
+        return Rearm().recorded(d, write)
+
+
+def check(
+    world: World, name: str, head: str = "", recall: Recall | None = None, pause: Callable[[float], None] | None = None
+) -> Deployment:
     """Run one check, and another one if that was requested meanwhile.
 
     Shape: `head` is `seq:hash` from an alarm, a checkpoint that shows whether the log was cut; `recall` is what the
-    same process knows of its check before. Effects: all actions of
-    the decision tables. A closed deployment only delivers overdue notices. Raises: BusyError when another check holds
-    the lock: it will observe again.
+    same process knows of its check before; with `pause`, which lets seconds pass, one call makes a whole row of
+    launches. Effects: all actions of the decision tables. A closed deployment only delivers overdue notices. Raises:
+    BusyError when another check holds the lock: it will observe again.
     """
-    findings = Findings(recall=recall)
+    findings, row = Findings(recall=recall), LaunchRow(pause)
     examined: dict[str, int] = {}
+    known: Sequence[str] | None = None  # who waits since the look before, if this one only follows from it
     wait = LOCK_WAIT_S.get(world.by.partition(":")[0], LOCK_WAIT_DEFAULT_S)
     for _ in range(OBSERVATIONS_MAX):
         waiting: list[Waiting] = []
@@ -57,7 +119,7 @@ def check(world: World, name: str, head: str = "", recall: Recall | None = None)
             _compare_checkpoint(log, head)
             before = log.deployment.seq
             if log.deployment.outcome == "open":
-                waiting = once(world, log, findings)
+                waiting = once(world, log, findings, row)
             elif _is_owed(log.deployment):
                 # This check may run before the notice is overdue: then an alarm must be pending for it.
                 now = world.clock.now()
@@ -68,14 +130,33 @@ def check(world: World, name: str, head: str = "", recall: Recall | None = None)
         if d.outcome != "open" and d.alarm is not None:
             d = _finished(world, name)
         fresh = [unit for unit in waiting if examined.get(unit.key, 0) < EXAMINATIONS_MAX]
-        if not fresh and not log.seen:
-            break
+        if known is not None:
+            fresh = [unit for unit in fresh if unit.key in known or not _more_will_come(d, unit, waiting)]
         if fresh:
             from wakeman.engine.observe.examination import examine
 
             begun = examine(world, d, fresh, findings)
             examined.update({key: examined.get(key, 0) + 1 for key in begun})
+        known = None if log.seen else [unit.key for unit in fresh]
+        if known == [] and not row.next_is_due(world, name):
+            break
+    else:
+        if row.due:
+            from wakeman.engine.alarm import soon
+
+            soon(world, d, max(0.0, row.due - world.clock.mono()), "timer")
     return d
+
+
+def _more_will_come(d: Deployment, unit: Waiting, waiting: Sequence[Waiting]) -> bool:
+    """Return whether a unit's worker is at work on others of its share: all that it makes until its end, or until its
+    share is whole, can wait for the check that follows then.
+    """
+    worker = d.workers[d.units[unit.unit.name].worker]
+    seen = worker.observation
+    if not worker.live or (seen is not None and seen.session in ENDED):
+        return False
+    return not set(missing(d, worker)) <= {one.unit.name for one in waiting}
 
 
 def _is_owed(d: Deployment) -> bool:
@@ -143,11 +224,12 @@ class Observe(Struct):
     recorded = ObservationRead.recorded
 
 
-def once(world: World, log: Writer, findings: Findings) -> list[Waiting]:
+def once(world: World, log: Writer, findings: Findings, row: LaunchRow) -> list[Waiting]:
     """Make one check under the lock; return the units that wait to be examined without it."""
     now = world.clock.now()
     spool, look = Spool(now), Observe(findings)
-    drive(world, log, protocol.check(log.deployment, world.by, now, Senses(look, spool, ClearSpool(spool))), now)
+    senses = Senses(look, spool, ClearSpool(spool), row.soon, RearmBehind(row))
+    drive(world, log, protocol.check(log.deployment, world.by, now, senses), now)
     if findings.calm:
         calm.remember(world, log.deployment, findings.calm)
     return look.waiting

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -67,4 +67,11 @@ class Logs(Protocol):
 
         Units: `wait` in seconds. Raises: BusyError naming the holder, after leaving a mark by which the holder checks
         again; LogDamagedError.
+        """
+
+    def stand_by(self, name: str) -> AbstractContextManager[Callable[[], bool] | None]:
+        """Stand by for the checks that others want meanwhile: those that an end or a hook starts need not begin.
+
+        Shape: yields what tells whether one was wanted; whoever stands by looks then. None while another process stands
+        by. Boundary: the log can be held meanwhile; a process that dies stands by no more.
         """

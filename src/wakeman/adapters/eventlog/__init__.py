@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from os.path import join
@@ -114,6 +114,14 @@ class EventLogs:
                 writer.put_in_order(self._segment, self._lag)
             finally:
                 close_quietly(fd)
+
+    @contextmanager
+    def stand_by(self, name: str) -> Iterator[Callable[[], bool] | None]:
+        """Stand by for the checks that `check.sh` would begin. Raises: UnknownNameError; StorageError."""
+        from wakeman.adapters.eventlog.standing import stood_by
+
+        with stood_by(self._existing(name)) as wanted:
+            yield wanted
 
     def repair(self, name: str, by: str) -> str:
         """Truncate a damaged log before its damage; return the directory of the original, "" if it is intact.

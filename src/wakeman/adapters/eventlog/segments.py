@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from wakeman.core.errors import StorageError
 
-LIVE, NEW, SNAPSHOT, RESERVE, LOCK, ASKED, COMING = (
+LIVE, NEW, SNAPSHOT, RESERVE, LOCK, ASKED, COMING, STANDING = (
     "events.jsonl",
     "events.new",
     "snapshot.json",
@@ -24,6 +24,7 @@ LIVE, NEW, SNAPSHOT, RESERVE, LOCK, ASKED, COMING = (
     "lock",
     "asked",
     "coming",
+    "standing",
 )
 SEALED = r"events-([0-9]+)\.jsonl"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -191,6 +191,8 @@ class MemoryLogs:
     asked: set[str] = field(default_factory=set)
     alone: bool = False
     _held: set[str] = field(default_factory=set)
+    _standing: set[str] = field(default_factory=set)
+    _wanted: set[str] = field(default_factory=set)
 
     def names(self) -> list[str]:
         return sorted(self.tapes, key=lambda name: (next(self.events(name)).at, name))
@@ -235,6 +237,25 @@ class MemoryLogs:
             yield writer
         finally:
             self._held.discard(name)
+
+    @contextmanager
+    def stand_by(self, name: str) -> Iterator[Callable[[], bool] | None]:
+        self._existing(name)
+        if name in self._standing:
+            yield None
+            return
+        self._standing.add(name)
+        self._wanted.discard(name)
+        try:
+            yield lambda: name in self._wanted
+        finally:
+            self._standing.discard(name)
+
+    def want(self, name: str) -> bool:
+        """Want a check, as the script of an end or a hook does; return whether nobody stands by for it."""
+        if name in self._standing:
+            self._wanted.add(name)
+        return name not in self._standing
 
     def free(self, name: str, wait: float) -> bool:
         """Return whether a log can be locked: no other process can release it while this one waits."""

@@ -11,7 +11,7 @@ from msgspec import Struct
 from wakeman.core.log import events as e
 from wakeman.core.model import Alarm, Deployment
 from wakeman.engine import alarm
-from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append, do
+from wakeman.engine.protocol.steps import Do, Steps, Unrecorded, Write, append, do
 
 if TYPE_CHECKING:
     from wakeman.ports import World
@@ -100,9 +100,12 @@ class Disarm(Struct, frozen=True):
 
 
 class Soon(Unrecorded, frozen=True):
-    """Start a check after some seconds. A failure is harmless: the alarm follows anyway."""
+    """Start a check after some seconds; `launches`: for the next of a row of launches. A failure is harmless: the alarm
+    follows anyway.
+    """
 
     seconds: float
+    launches: bool = False
 
     def perform(self, world: World, d: Deployment) -> None:
         """Set the timer."""
@@ -134,13 +137,16 @@ def ensure(d: Deployment, now: datetime, *, paused: bool) -> Steps[None]:
         yield from do(Replace(old))
 
 
-def rearm(d: Deployment) -> Steps[None]:
-    """Replace the alarm by one with the last line's checkpoint, the new one first; remove it during a pause."""
+def rearm(d: Deployment, how: Do[e.Armed | None] | None = None) -> Steps[None]:
+    """Replace the alarm by one with the last line's checkpoint, the new one first; remove it during a pause.
+
+    Shape: `how` stands in the place of `Rearm`.
+    """
     if d.paused_at:
         yield from disarm(d)
         return
     old = d.alarm
-    armed = yield from do(Rearm())
+    armed = yield from do(how or Rearm())
     yield from append("alarm", [e.Draft(armed)] if armed else [], late=True)
     yield from do(Replace(old))
 

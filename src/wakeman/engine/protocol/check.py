@@ -4,7 +4,7 @@ again. This is its only definition. What comes from the world is passed in: one 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from wakeman.core.policy.tables import EDITION_SCREENS_MIN, Decision, recorded
 from wakeman.core.policy.transitions import lifted, transitions
 from wakeman.core.policy.worker_rows import taken
 from wakeman.engine.effects import steps_of
-from wakeman.engine.effects.alarm import Soon, ensure, rearm
+from wakeman.engine.effects.alarm import Rearm, Soon, ensure, rearm
 from wakeman.engine.protocol.steps import Do, Steps, Unrecorded, Write, append, do
 
 if TYPE_CHECKING:
@@ -38,11 +38,15 @@ QUICK_LOOKS_MAX = 8
 
 
 class Senses(Struct, frozen=True):
-    """Input from the world: one observation of everything, the hook reports, and the removal of these."""
+    """Input from the world: one observation of everything, the hook reports, and the removal of these; and how the next
+    check comes `soon`, and the alarm is set again.
+    """
 
     look: Do[Sequence[e.Draft]]
     reports: Do[Sequence[e.Draft]]
     clear: Do[None]
+    soon: Callable[[float, bool], Do[None]] = Soon
+    rearm: Do[e.Armed | None] = Rearm()
 
 
 class ObservationRead(Struct, frozen=True):
@@ -108,10 +112,11 @@ def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
     if d.outcome == "open":
         done = promoted or moved or acted or rows != ["sleep"]
         if (seconds := _soon(d)) is not None:
-            yield from do(Soon(seconds if done else max(seconds, _patience(d))))
+            launches = staggered(d) and seconds == max(d.plan.workers.stagger, TIMER_MIN_S)
+            yield from do(senses.soon(seconds if done else max(seconds, _patience(d)), launches))
         if done or (d.paused_at and d.alarm):
             # If nothing was done, the alarm's checkpoint is one observation old and still covers all that matters.
-            yield from rearm(d)
+            yield from rearm(d, senses.rearm)
 
 
 def _move(d: Deployment) -> Steps[bool]:

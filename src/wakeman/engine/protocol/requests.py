@@ -63,12 +63,12 @@ def unlaunched(d: Deployment) -> tuple[str, ...]:
     return tuple(worker.name for worker in d.workers.values() if worker.state == "pending" and not worker.intent)
 
 
-def amend(d: Deployment, amended: e.Amended, enrolled: Iterable[e.Draft]) -> Steps[None]:
-    """Change the plan for what is not launched yet."""
+def amend(d: Deployment, amended: e.Amended, behind: Iterable[e.Draft]) -> Steps[None]:
+    """Change the plan for what is not launched yet. Shape: `behind` are the plan's further items, then its workers."""
     import msgspec
 
     fact = msgspec.structs.replace(amended, dropped=unlaunched(d))
-    yield from append("fold", [e.Draft(e.Requested(verb="amend")), e.Draft(fact), *enrolled])
+    yield from append("fold", [e.Draft(e.Requested(verb="amend")), e.Draft(fact), *behind])
 
 
 def delivered(d: Deployment, outcomes: Sequence[e.Effected]) -> Steps[None]:

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
+from itertools import islice
 
 import msgspec
 from msgspec import Struct
@@ -41,6 +42,8 @@ CHANGED_KEYS_MAX = 20
 """Keys at most of which the log says that an amendment changed them."""
 INLINE_PROMPT_BYTES_MAX = 16 * 1024
 """Bytes of a prompt in the log at most; a longer one is kept in a file."""
+INLINE_ITEMS_BYTES_MAX = 16 * 1024
+"""Bytes of a plan's items in the line of the plan at most; more are in lines of their own."""
 
 
 def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
@@ -54,9 +57,10 @@ def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
         root_id=identified(world, prepared.root),
     )
     plan = logged_plan(prepared, host)
+    brief, listed = _in_pieces(plan)
     planned = e.Planned(
         name=name,
-        plan=plan,
+        plan=brief,
         digest=planning.plan_digest(prepared.plan),
         host=host,
         logged=planning.plan_digest(plan),
@@ -64,8 +68,9 @@ def drafts(world: World, prepared: PreparedPlan, name: str) -> list[e.Draft]:
         profiles=_recorded_profiles(prepared),
         agreed=prepared.agreed,
         redoes=prepared.redoes,
+        listed=sum(len(piece.items) for piece in listed),
     )
-    return [e.Draft(planned), *enrolments(prepared.shares, prepared, prepared.cwd_ids)]
+    return [e.Draft(planned), *map(e.Draft, listed), *enrolments(prepared.shares, prepared, prepared.cwd_ids)]
 
 
 def enrolments(shares: Iterable[Share], prepared: PreparedPlan, cwd_ids: Mapping[str, str]) -> Iterator[e.Draft]:
@@ -253,8 +258,9 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
             raise UsageError(f"{name}: {'; '.join(overlapping)}", f"wakeman down {name}, then wakeman up FILE")
         _keep_prompts(world, d.host, prepared)
         plan = logged_plan(prepared, d.host)
+        brief, listed = _in_pieces(plan)
         amended = e.Amended(
-            plan=plan,
+            plan=brief,
             digest=planning.plan_digest(prepared.plan),
             logged=planning.plan_digest(plan),
             root_id=identified(world, d.host.root),
@@ -262,9 +268,10 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
             changed=_changed_keys(d.plan, plan),
             agreed=prepared.agreed,
             versions={one.harness: one.version for one in world.clients(prepared.plan)} or None,
+            listed=sum(len(piece.items) for piece in listed),
         )
-        begun = enrolments(new, prepared, cwd_ids)
-        drive(world, log, protocol.amend(d, amended, begun), world.clock.now())
+        behind = [*map(e.Draft, listed), *enrolments(new, prepared, cwd_ids)]
+        drive(world, log, protocol.amend(d, amended, behind), world.clock.now())
     furnish(world, world.logs.read(name), prepared)
     return check(world, name)
 
@@ -370,6 +377,15 @@ def logged_plan(prepared: PreparedPlan, host: Host) -> Plan:
     digest = sha256(prepared.prompt.encode("utf-8", "surrogateescape")).hexdigest()[:12]
     moved = msgspec.structs.replace(workers, prompt="", prompt_file=layout.inside(host, f"prompt-{digest}.md"))
     return msgspec.structs.replace(plan, workers=moved)
+
+
+def _in_pieces(plan: Plan) -> tuple[Plan, list[e.Listed]]:
+    """Return a plan as a line of the log has it, and the lines for its items if that one has no room for them."""
+    items = plan.units.items or ()
+    if len(list(islice(chunks(items, INLINE_ITEMS_BYTES_MAX), 2))) < 2:
+        return plan, []
+    units = msgspec.structs.replace(plan.units, items=())
+    return msgspec.structs.replace(plan, units=units), [e.Listed(piece) for piece in chunks(items)]
 
 
 def _recorded_profiles(prepared: PreparedPlan) -> tuple[RecordedProfile, ...]:

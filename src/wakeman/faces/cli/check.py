@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, cast
 
 from wakeman.faces.cli.reach import reach
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from wakeman.api.check import Resumption
     from wakeman.faces.cli.options import Verb
 
+STAYS = ("exit", "hook", "timer")
+"""What starts a check that stays for the next launch of a row. An alarm ends soon, as its script removes the next."""
 BY = ("at", "exit", "hook", "timer", "hand")
 
 
@@ -99,7 +102,8 @@ def check(options: Namespace) -> int:
         from wakeman.api.codes import code
         from wakeman.engine.check import check as engine_check
 
-        d = engine_check(world, name, options.head)
+        pause = time.sleep if options.by in STAYS else None
+        d = engine_check(world, name, options.head, pause=pause)
         if d.plan.wake.answerable:
             from wakeman.engine.elsewhere import take_answers
 
@@ -117,8 +121,6 @@ def wait(options: Namespace) -> int:
 
     world = reach(options)
     if options.json:
-        import time
-
         from wakeman.api.check import wait as api_wait
 
         return done(options, api_wait(world, options.name, options.until, time.sleep, options.timeout))

@@ -38,7 +38,7 @@ POLICY_BYTES_MAX = 16 * 2**20
 
 REPLAY_POLL_S = 0.1
 """Seconds between two polls of a log that is followed."""
-UNSHOWN = ("enrolled", "armed", "disarmed", "looked", "effected", "sealed")
+UNSHOWN = ("listed", "enrolled", "armed", "disarmed", "looked", "effected", "sealed")
 """Types that the timeline omits; `wakeman log` and `--json` have every event."""
 
 

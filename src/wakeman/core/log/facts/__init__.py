@@ -7,6 +7,7 @@ FACTS: dict[str, type[Fact]] = {
     fact.__name__.lower(): fact
     for fact in (
         deployment.Planned,
+        deployment.Listed,
         worker.Enrolled,
         deployment.Armed,
         deployment.Disarmed,

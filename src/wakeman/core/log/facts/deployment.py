@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from wakeman.core.log.facts import standing
-from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
+from wakeman.core.log.facts.fact import Event, Fact, count, quoted_words, worker_of
 from wakeman.core.log.facts.worker import lift_bar
 from wakeman.core.model import (
     Alarm,
@@ -72,6 +72,9 @@ class Planned(Fact, frozen=True):
     """What a person agreed to by `--yes`, each in words; empty where nothing asked, and in older logs."""
     redoes: str = ""
     """The closed deployment whose undone units these are, with `wakeman redo`; empty for all others."""
+    listed: int = 0
+    """Items of `plan.units.items` that are not in this line, but in those of type `listed` that follow in the same
+    write; 0 where this line has all."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.name, d.digest, d.host = self.name, self.digest, self.host
@@ -83,6 +86,20 @@ class Planned(Fact, frozen=True):
     def summary(self) -> str:
         left = f", what {self.redoes} left" if self.redoes else ""
         return f"{self.name}, plan {self.digest[:8]} in {self.host.root}{left}"
+
+
+class Listed(Fact, frozen=True):
+    """Items of a plan that is in the line before, which has no room for them all."""
+
+    items: tuple[str | dict[str, str], ...]
+    """The next items of `plan.units.items`, in their order."""
+
+    def apply(self, d: Deployment, event: Event) -> None:
+        units = replace(d.plan.units, items=(*(d.plan.units.items or ()), *self.items))
+        review.adopt_plan(d, replace(d.plan, units=units))
+
+    def summary(self) -> str:
+        return count(len(self.items), "further item") + " of the plan"
 
 
 class Adopted(Fact, frozen=True):
@@ -126,6 +143,8 @@ class Amended(Fact, frozen=True):
     """As in `planned`."""
     versions: dict[str, str] | None = None
     """As in the host of `planned`, as they are now; null where no client says one, and in older logs."""
+    listed: int = 0
+    """As in `planned`."""
 
     def apply(self, d: Deployment, event: Event) -> None:
         d.digest, d.agreed = self.digest, self.agreed
