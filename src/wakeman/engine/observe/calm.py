@@ -36,7 +36,7 @@ def follows(world: World, d: Deployment) -> bool:
     return plain and not world.harness(MUTE).reads
 
 
-def fingerprint(
+def sight_fingerprint(
     d: Deployment,
     boot: str,
     listing: Listing,
@@ -69,7 +69,7 @@ def rests(d: Deployment, live: Iterable[WorkerState], observations: Iterable[Obs
 
 def recalled(world: World, d: Deployment) -> str:
     """Return the fingerprint of the last look, if it found nothing new and no line was written since that check."""
-    head = _head(d)
+    head = _log_head(d)
     said = world.files.head(layout.inside(d.host, layout.CALM), CALM_FILE_BYTES_MAX).decode("ascii", "replace")
     return said.removeprefix(head) if said.startswith(head) else ""
 
@@ -81,8 +81,8 @@ def remember(world: World, d: Deployment, seen: str) -> None:
     """
     if d.seq == d.looked + 1 and d.row == "sleep":
         with suppress(StorageError):
-            world.files.write(layout.inside(d.host, layout.CALM), f"{_head(d)}{seen}".encode())
+            world.files.write(layout.inside(d.host, layout.CALM), f"{_log_head(d)}{seen}".encode())
 
 
-def _head(d: Deployment) -> str:
+def _log_head(d: Deployment) -> str:
     return f"{d.seq}:{d.hash} "

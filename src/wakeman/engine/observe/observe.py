@@ -151,7 +151,7 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     paths = _final_paths(d, units) if follows else _paths_to_stat(placed)
     boot = world.clock.boot()
     marks = world.files.marks([*_reports(d, live, listing, begun), *paths])
-    saw = calm.fingerprint(d, boot, listing, listed, marks) if follows else ""
+    saw = calm.sight_fingerprint(d, boot, listing, listed, marks) if follows else ""
     mono = world.clock.mono()
     if saw and saw == calm.recalled(world, d):
         findings.calm = saw
