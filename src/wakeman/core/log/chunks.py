@@ -15,7 +15,8 @@ CHUNK_BYTES = LINE_BYTES_MAX * 3 // 4
 
 def weight(item: object) -> int:
     """Return the bytes of an item in a line, or a few more."""
-    return len(repr(item).encode("utf-8", "backslashreplace"))
+    text = repr(item)
+    return len(text) if text.isascii() else len(text.encode("utf-8", "backslashreplace"))
 
 
 def chunks(items: Sequence[T], room: int = CHUNK_BYTES, weigh: Callable[[T], int] = weight) -> Iterator[tuple[T, ...]]:

@@ -30,7 +30,7 @@ class _UsedPath(Struct):
 
 def used_paths(units: Sequence[Unit]) -> list[str]:
     """List the paths that the caller resolves on the disk for `conflicts`: inputs, outputs, claimed directories."""
-    return list(dict.fromkeys(path for unit in units for _, _, path in _declared(unit)))
+    return list(dict.fromkeys([path for unit in units for _, _, path in _declared(unit)]))
 
 
 def conflicts(
@@ -93,7 +93,7 @@ def key(path: str, *, fold_case: bool) -> str:
     """
     if fold_case:
         path = unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
-    return "".join(f"{part}\0" for part in path.split("/") if part)
+    return "\0".join([*filter(None, path.split("/")), ""])
 
 
 def _places(

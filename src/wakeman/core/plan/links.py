@@ -6,11 +6,17 @@ import posixpath
 from collections.abc import Iterable, Mapping
 
 
+def whole_paths(root: str, paths: Iterable[str]) -> dict[str, str]:
+    """Return paths, relative to an absolute directory or absolute, and each as an absolute one."""
+    directory = root if root.endswith("/") else f"{root}/"
+    return {path: path if path.startswith("/") else directory + path for path in paths}
+
+
 def directories_above(paths: Iterable[str]) -> list[str]:
     """List every directory above absolute paths, upper ones first: what the caller resolves on the disk."""
     found: dict[str, None] = {}
-    for path in paths:
-        above = posixpath.dirname(path)
+    for start in dict.fromkeys([path[: path.rfind("/") + 1] for path in paths]):
+        above = posixpath.dirname(start)
         line = []
         while above not in found and above != posixpath.dirname(above):
             line.append(above)

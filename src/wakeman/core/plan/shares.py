@@ -6,7 +6,8 @@ import hashlib
 import itertools
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -58,6 +59,25 @@ def units(plan: Plan, source: Sequence[str] = (), root: str = ".") -> list[Unit]
     return made
 
 
+class _UnitNames(dict[str, str]):
+    """What templates of a unit may use. The parts of its path are found out when a template asks for one, or for what
+    there is not: few do, and of many units it takes a while.
+    """
+
+    def __init__(self, unit: Unit) -> None:
+        super().__init__(unit.names, unit=unit.name)
+        if unit.input is not None:
+            self["input"] = unit.input
+        self._unit = unit
+
+    def __missing__(self, name: str) -> str:
+        self.clear()  # in the order in which an error lists them
+        self.update(unit_template_values(self._unit))
+        if name in self:
+            return self[name]
+        raise KeyError(name)
+
+
 def unit_template_values(unit: Unit) -> dict[str, str]:
     """Return what templates of a unit may use: the parts of its path (input, or else name), and its own keys."""
     path = unit.name if unit.input is None else unit.input
@@ -89,7 +109,7 @@ def shares(plan: Plan, units: Iterable[Unit]) -> list[Share]:
     """
     groups: dict[str, list[Unit]] = {}
     for unit in units:
-        key = _render(f"workers.by: unit {unit.name!r}", plan.workers.by, unit_template_values(unit))
+        key = _render(f"workers.by: unit {unit.name!r}", plan.workers.by, _UnitNames(unit))
         groups.setdefault(key, []).append(unit)
     made: list[Share] = []
     taken: set[str] = set()
@@ -106,13 +126,14 @@ def shares(plan: Plan, units: Iterable[Unit]) -> list[Share]:
 
 def worker_names(deployment: str, share: Share, prompt_file: str, units_file: str) -> dict[str, str]:
     """Return what templates of a worker may use."""
+    sources, outputs = _task_words(share.units)
     return _group(share.key) | {
         "worker": share.name,
         "deployment": deployment,
-        "unit_table": unit_table(share.units),
+        "unit_table": _table(sources, outputs),
         "unit": ", ".join(_word(unit.name) for unit in share.units),
-        "input": ", ".join(map(_source_word, share.units)),
-        "output": ", ".join(_word(output) for unit in share.units for output in unit.outputs),
+        "input": ", ".join(sources),
+        "output": ", ".join(words for words in outputs if words),
         "prompt_file": prompt_file,
         "units_file": units_file,
     }
@@ -130,7 +151,7 @@ def task_text(template: str, values: Mapping[str, str], where: str = "workers.pr
 
 def unit_table(units: Iterable[Unit]) -> str:
     """List units for an agent to read, one a line: `input -> outputs`; anything but a plain path is quoted."""
-    return "\n".join(f"{_source_word(unit)} -> {', '.join(map(_word, unit.outputs))}" for unit in units)
+    return _table(*_task_words(units))
 
 
 def units_listing(units: Iterable[Unit]) -> str:
@@ -213,7 +234,8 @@ def _unit_entry(where: str, item: str | dict[str, str]) -> _Entry:
     """Return a unit's entry, named by its `unit`, `name` or `input`, otherwise by all its values together."""
     if isinstance(item, str):
         return _Entry(where, item, None, {})
-    name = next((item[key] for key in ("unit", "name", "input") if key in item), "-".join(item.values()))
+    key = "unit" if "unit" in item else "name" if "name" in item else "input"
+    name = item[key] if key in item else "-".join(item.values())
     own = {key: value for key, value in item.items() if key not in ("unit", "input")}
     return _Entry(where, name, item.get("input"), own)
 
@@ -222,31 +244,31 @@ def _unit(plan: Plan, entry: _Entry, problems: list[str]) -> list[Unit]:
     """Make one unit; none if it was reported as a problem."""
     spec = plan.units
     bare = Unit(name=entry.name, outputs=(), input=entry.input, names=entry.own)
-    values = unit_template_values(bare)
-    literal = {name: escape_pattern(value) for name, value in values.items()} if spec.writes else {}
+    values = _UnitNames(bare)
+    literal = spec.writes and {name: escape_pattern(value) for name, value in unit_template_values(bare).items()}
     templates = (spec.output,) if isinstance(spec.output, str) else spec.output
     try:
         outputs = tuple(dict.fromkeys(_render("units.output", template, values) for template in templates))
-        writes = tuple(dict.fromkeys(_render("units.writes", template, literal) for template in spec.writes))
+        writes = tuple(dict.fromkeys(_render("units.writes", template, literal or {}) for template in spec.writes))
     except PlanError as fault:
         problems += [f"{entry.where}: unit {entry.name!r}: {problem}" for problem in fault.problems]
         return []
-    wrong = list(_entry_problems(entry, values, outputs))
+    wrong = list(_entry_problems(entry, outputs))
     if not outputs and not plan.workers.found:
         wrong.append(f"units.output: unit {entry.name!r}: found no output; expected at least one")
     problems += wrong
-    return [] if wrong else [msgspec.structs.replace(bare, outputs=outputs, writes=writes)]
+    return [] if wrong else [Unit(name=bare.name, outputs=outputs, input=bare.input, names=bare.names, writes=writes)]
 
 
-def _entry_problems(entry: _Entry, values: Mapping[str, str], outputs: Sequence[str]) -> Iterator[str]:
+def _entry_problems(entry: _Entry, outputs: Sequence[str]) -> Iterator[str]:
     if not entry.name:
         yield f"{entry.where}: found an empty name; expected something to call the unit by"
-    if any("\0" in value for value in values.values()):
+    if "\0" in "".join([entry.name, entry.input or "", *entry.own.values()]):
         yield f"{entry.where}: found a NUL character in unit {entry.name!r}; expected text without"
     for output in outputs:
-        if posixpath.basename(output) in ("", ".", ".."):
+        if output.rpartition("/")[2] in ("", ".", ".."):
             yield f"units.output: unit {entry.name!r}: found {output!r}; expected the path of a file"
-        if output.partition("/")[0].startswith("~") and "/" in output:
+        if output.startswith("~") and "/" in output:
             yield (
                 f"units.output: unit {entry.name!r}: found {output!r}: a leading '~' is not expanded; expected a path,"
                 " relative to the plan file or absolute"
@@ -273,15 +295,28 @@ def _base_name(path: str) -> str:
     return posixpath.basename(path.rstrip("/")) or path
 
 
-def _source_word(unit: Unit) -> str:
-    """Return a unit's input for an agent to read; its name, if it has none."""
-    return _word(unit.name if unit.input is None else unit.input)
+def _task_words(units: Iterable[Unit]) -> tuple[list[str], list[str]]:
+    """Return of each unit its input for an agent to read, or the name of one that has none; and its outputs."""
+    found = [(unit.name if unit.input is None else unit.input, unit.outputs) for unit in units]
+    return [_word(source) for source, _ in found], [", ".join([_word(one) for one in made]) for _, made in found]
+
+
+def _table(sources: Iterable[str], outputs: Iterable[str]) -> str:
+    return "\n".join([f"{source} -> {made}" for source, made in zip(sources, outputs, strict=True)])
+
+
+@cache
+def _plain_path() -> Callable[[str], object]:
+    """Return what matches a plain path: found once, as a plan has many, and not before it is asked for."""
+    return re.compile(_PLAIN).fullmatch
 
 
 def _word(text: str) -> str:
+    if _plain_path()(text):
+        return text
     import json
 
-    return text if re.fullmatch(_PLAIN, text) else json.dumps(text)
+    return json.dumps(text)
 
 
 def _leaves(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:

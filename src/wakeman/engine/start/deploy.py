@@ -87,7 +87,8 @@ def enrolments(shares: Iterable[Share], prepared: PreparedPlan, cwd_ids: Mapping
         return {path: prepared.links[path] for path in above if path in prepared.links}
 
     def size(unit: Unit) -> int:
-        return weight(unit) + weight(marks([unit])) + weight(links([unit]))
+        beside = weight(marks([unit])) if there else 0
+        return weight(unit) + beside + (weight(links([unit])) if prepared.links else 0)
 
     for share in shares:
         for units in chunks(share.units, weigh=size):

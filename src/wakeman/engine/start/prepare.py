@@ -19,7 +19,7 @@ from wakeman.core.plan import shares as planning
 from wakeman.core.plan import telling
 from wakeman.core.plan.conflicts import conflicts, used_paths
 from wakeman.core.plan.doubts import plan_doubts
-from wakeman.core.plan.links import directories_above, find_links
+from wakeman.core.plan.links import directories_above, find_links, whole_paths
 from wakeman.core.plan.parser import encoding_fault, read_plan, with_plain_ends
 from wakeman.core.plan.template import nearest, render
 from wakeman.core.plan.validation import broken
@@ -46,6 +46,8 @@ _NOT_A_LIST = {
 """Why the output of `units.command` is no list of units."""
 FILE_NAME_BYTES_MAX = 255
 """Bytes of a file name at most, on usual file systems."""
+CHAR_BYTES_MAX = 4
+"""Bytes of a character in UTF-8 at most."""
 LONG_NAME_CHARS_SHOWN = 60
 """Characters of a long name that an error shows."""
 
@@ -135,10 +137,11 @@ def prepare_plan(
     if problems:
         raise PlanError(_with_line_numbers(problems, text, where))
     prompt = _prompt_template(world, plan, root)
-    named = _named_profiles(plan)
-    profiles = world.agents(plan, root) if named else FoundProfiles({})
+    agents = _named_profiles(plan)
+    profiles = world.agents(plan, root) if agents else FoundProfiles({})
     # In its own tree a worker finds the files of the base commit.
-    outputs = {} if repository else {posixpath.join(root, path): path for unit in units for path in unit.outputs}
+    named = [] if repository else [path for unit in units for path in unit.outputs]
+    outputs = {whole: path for path, whole in whole_paths(root, named).items()}
     there = world.files.marks(outputs)
     existing = tuple(msgspec.structs.replace(mark, path=outputs[path]) for path, mark in there.items())
     mistakes = [*_mistakes(world, plan, prompt, shares, host)]
@@ -156,8 +159,8 @@ def prepare_plan(
         links={} if repository else _links(world, outputs),
         notes=(*notes, *profiles.notes),
         warnings=told[: len(mistakes)],
-        agents={name: profiles.known[name] for name in named if name in profiles.known},
-        origins={name: profiles.origins.get(name, "") for name in named if name in profiles.known},
+        agents={name: profiles.known[name] for name in agents if name in profiles.known},
+        origins={name: profiles.origins.get(name, "") for name in agents if name in profiles.known},
         outside=tuple(_moves_outside(world, plan, root, shares)),
         faults=told[len(mistakes) :],
         at_once=at_once(world, plan, host, len(shares)),
@@ -320,6 +323,7 @@ def _too_long(units: Sequence[Unit]) -> list[str]:
         output: max(len(part.encode("utf-8", "surrogateescape")) for part in output.split("/"))
         for u in units
         for output in u.outputs
+        if len(output) > FILE_NAME_BYTES_MAX // CHAR_BYTES_MAX
     }
     return [
         f"units.output: unit {unit.name[:LONG_NAME_CHARS_SHOWN]!r}:"
@@ -327,14 +331,14 @@ def _too_long(units: Sequence[Unit]) -> list[str]:
         f" expected at most {FILE_NAME_BYTES_MAX}"
         for unit in units
         for output in unit.outputs
-        if sizes[output] > FILE_NAME_BYTES_MAX
+        if sizes.get(output, 0) > FILE_NAME_BYTES_MAX
     ]
 
 
 def _conflicts(world: World, plan: Plan, root: str, units: Sequence[Unit]) -> list[str]:
     """List paths that two units use, of this plan or of another open deployment of this user on this machine."""
     others = [] if plan.workers.isolate == "worktree" else list(_units_elsewhere(world, plan))
-    absolute = {path: posixpath.join(root, path) for path in used_paths([*units, *others])}
+    absolute = whole_paths(root, used_paths([*units, *others]))
     resolved = world.files.resolve(absolute.values())
     return conflicts(
         units,
@@ -360,11 +364,12 @@ def _misplaced_entries(world: World, plan: Plan, root: str, units: Sequence[Unit
     """List outputs in whose place there is something that is no file. Boundary: not of trees, which are to be made."""
     if plan.workers.isolate == "worktree":
         return []
-    owners = {posixpath.join(root, path): (unit.name, path) for unit in units for path in unit.outputs}
+    whole = whole_paths(root, [path for unit in units for path in unit.outputs])
+    owners = {whole[path]: (unit.name, path) for unit in units for path in unit.outputs}
     return [
-        f"units.output: unit {owners[whole][0]!r}: found a {entry.kind} at {owners[whole][1]!r};"
+        f"units.output: unit {owners[place][0]!r}: found a {entry.kind} at {owners[place][1]!r};"
         " expected a file of its own, or nothing"
-        for whole, entry in world.files.entries(owners).items()
+        for place, entry in world.files.entries(owners).items()
         if entry.kind != "file"
     ]
 
