@@ -160,7 +160,7 @@ def _place_digest(directory: str) -> str:
     return blake2b(directory.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
 
 
-class Deployment(Struct):
+class Deployment(Struct, omit_defaults=True):
     """The state of a deployment, all events applied. Changed by `apply` alone."""
 
     name: str = ""

@@ -140,7 +140,7 @@ class Validator(Struct, frozen=True, omit_defaults=True):
     """Who started it; empty if that is unknown."""
 
 
-class WorkerState(Struct):
+class WorkerState(Struct, omit_defaults=True):
     """A worker as the log records it.
 
     Times are aware UTC; `*_mono` are seconds of the clock that stops while the machine sleeps.
