@@ -312,6 +312,20 @@ def test_no_exit_file_is_lost_in_fifty_quick_ends(rig: Rig, attempt: Path) -> No
     assert [status(directory) for directory in directories] == [f"{n}\n" for n in range(50)]
 
 
+def test_the_check_begins_before_the_directory_is_on_the_disk_and_finds_the_exit_file(
+    attempt: Path, tmp_path: Path, sh: str
+) -> None:
+    told = store(attempt, "told", f'cat "{attempt}/exit"')
+    tools = programs(tmp_path, "rm", "mv", "setsid", "cat", "env", "sleep")
+    waits = f'until [ -e "{told}" ] || [ "$n" = 200 ]; do sleep 0.05; n=$((n + 1)); done'
+    (tools / "sync").write_text(f'#!/bin/sh\nn=0\n[ "$1" != "{attempt}" ] || {waits}\n')
+    (tools / "sync").chmod(0o700)
+
+    run(attempt, "/bin/sh", "-c", "exit 5", sh=sh, env={"PATH": str(tools)})
+
+    assert "5\n" == told.read_text()
+
+
 def test_a_second_control_c_does_not_cost_the_exit_file(attempt: Path, tmp_path: Path, sh: str) -> None:
     tools = programs(tmp_path, "sync", "rm", "setsid")
     (tools / "mv").write_text('#!/bin/sh\nkill -s INT 0\nexec /bin/mv "$@"\n')
@@ -338,6 +352,24 @@ def test_a_claimed_attempt_is_not_started_again(attempt: Path, sh: str) -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (125, b"", b"")
     assert [path.name for path in attempt.iterdir()] == ["claim"]
     assert (attempt / "claim").read_text() == "1\n"
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_a_claim_goes_to_the_disk_before_the_program_where_the_attempt_may_begin_once_more(
+    attempt: Path, tmp_path: Path, sh: str, lasting: bool
+) -> None:
+    """Elsewhere a power cut ends the attempt, and whoever looks then sees that the machine was started anew."""
+    synced = tmp_path / "synced"
+    tools = programs(tmp_path, "rm", "mv", "setsid", "cat")
+    (tools / "sync").write_text(f'#!/bin/sh\nprintf "%s\\n" "$1" >>{synced}\n')
+    (tools / "sync").chmod(0o700)
+    if lasting:
+        (attempt / "lasting").touch()
+    before = f'if [ -e {synced} ]; then cat {synced}; fi >"$0"'
+    run(attempt, "/bin/sh", "-c", before, str(tmp_path / "before"), sh=sh, env={"PATH": str(tools)})
+
+    assert [f"{attempt}/claim"] * lasting == (tmp_path / "before").read_text().splitlines()
+    assert str(attempt) == synced.read_text().splitlines()[-1]
 
 
 def test_of_twenty_started_at_once_one_runs(attempt: Path, sh: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from wakeman.adapters.memory import MemoryWorld
 from wakeman.adapters.memory.rehearsal import rehearsal
+from wakeman.engine import layout
 from wakeman.engine.check import check
 from wakeman.engine.observe.recall import Recall
 from wakeman.engine.start.deploy import up
@@ -53,6 +54,14 @@ def played(
         return marks(asked)
 
     stage.files.marks = counting  # type: ignore[method-assign] # to count
+    write = stage.files.write
+
+    def leaving_out(path, data, **options):  # type: ignore[no-untyped-def] # as above
+        """A look without a memory keeps what it saw in a file, whose number no later file is to lack."""
+        if path != f"/state/{NAME}/{layout.CALM}":
+            write(path, data, **options)
+
+    stage.files.write = leaving_out  # type: ignore[method-assign] # of what differs
     times = 0
 
     def go(world, head):  # type: ignore[no-untyped-def] # as `check`

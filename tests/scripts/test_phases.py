@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.play import Play
+from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act, MemorySessions
 from wakeman.core.errors import PlanError
@@ -101,6 +101,17 @@ def test_another_boot_of_this_machine_ends_only_what_runs_on_it(outlives: bool) 
     play.go(minutes=6)
 
     assert ([] if outlives else ["the machine was started anew"]) == [why for why, _ in ends(play)]
+
+
+@pytest.mark.parametrize("outlives", [True, False])
+def test_only_an_attempt_that_may_begin_once_more_after_a_restart_is_lasting(
+    monkeypatch: pytest.MonkeyPatch, outlives: bool
+) -> None:
+    monkeypatch.setattr(MemorySessions, "outlives_boot", outlives)
+    play = Play(workers=1, acts=HANGS)
+    play.up()
+
+    assert outlives == bool(play.stage.files.marks([f"/state/{NAME}/attempts/w0.1/lasting"]))
 
 
 @pytest.fixture

@@ -31,7 +31,8 @@ cut() { # SIZE: leave out the middle of a file of that size
     fi
 } 2>/dev/null
 
-now=$(size)
+now=0
+[ ! -s "$file" ] || now=$(size)
 while :; do
     reads=$(((max - now) / 65536)) # each takes 64 KiB at most, whatever comes: so many fit
     if [ "$reads" -gt 0 ]; then

@@ -7,6 +7,8 @@
 #
 #     claim   written first, with this process's id. If it already exists, the attempt was started before:
 #             nothing is run or written, exit status 125.
+#     lasting optional: the attempt may begin once more after a restart of the machine, so its claim goes to the disk
+#             before the program is run. Elsewhere a power cut ends the attempt, and its claim with it.
 #     cwd     optional, the real path of the directory that the program is to start in, and a line feed. In another one,
 #             where tmux starts it if it cannot go there, nothing is run, and the exit status is 126.
 #     env     optional, lines `export KEY='value'`, mode 0600: variables only for the program.
@@ -44,7 +46,7 @@ keep() { # FILE...: to the disk, where sync takes names; elsewhere it syncs ever
 (umask 077 && set -C && printf '%s\n' "$$" >"$dir/claim") 2>/dev/null || exit 125
 end=$dir/../../running/${dir##*/}
 (umask 077 && : >"$end") 2>/dev/null || end=$dir/exit.tmp
-keep "$dir/claim" "$dir"
+[ ! -e "$dir/lasting" ] || keep "$dir/claim" "$dir"
 
 check() { # BY
     check=$dir/../../check.sh
@@ -63,6 +65,18 @@ pushes() {
         check hook
         sleep 0.2
     done
+}
+
+# Succeeds in the directory that `cwd` names: read by the shell itself, unless that name has a line feed in it. The `.`
+# keeps one at a name's end.
+placed() {
+    home= more=
+    if { IFS= read -r home && ! IFS= read -r more; } <"$dir/cwd" && [ -z "$more" ]; then
+        [ "$(pwd -P && echo .)" = "$home
+." ]
+    else
+        [ "$(pwd -P && echo .)" = "$(cat "$dir/cwd" && echo .)" ]
+    fi
 }
 
 # Until what was printed is in the file: at most for a moment if a child that is left has the pipe open, too.
@@ -95,14 +109,14 @@ attempt() {
         # Opened here: the program may be over, and the pipe removed, before the child comes to it.
         exec 7<"$dir/out"
         file=$(readlink "$dir/stdout" || echo "$dir/stdout")
-        (exec 7<&- 8>&- 9>&- && exec /bin/sh "$dir/../../keep.sh" "$file" "$(cat "$dir/bound")") <&7 >/dev/null 2>&1 &
+        read -r bound <"$dir/bound"
+        (exec 7<&- 8>&- 9>&- && exec /bin/sh "$dir/../../keep.sh" "$file" "$bound") <&7 >/dev/null 2>&1 &
         keeper=$!
         exec 7<&-
     fi
     (
         exec 8>&- 9>&-
-        # The `.` keeps a line feed at the end of a name.
-        if [ -e "$dir/cwd" ] && [ "$(pwd -P && echo .)" != "$(cat "$dir/cwd" && echo .)" ]; then
+        if [ -e "$dir/cwd" ] && ! placed; then
             if [ -h "$dir/stdout" ] || [ -e "$dir/stdout" ]; then
                 exec >>"$dir/stdout"
             fi
@@ -139,11 +153,12 @@ attempt() {
     if (umask 077 && printf '%s\n' "$code" >"$end"); then
         keep "$end"
         mv -f "$end" "$dir/exit"
-        keep "$dir"
     fi
 
     trap : INT QUIT TERM
     check exit
+    trap '' INT QUIT TERM
+    keep "$dir" # behind the check's begin, which sees the name already; what it has seen is in the log
     exit "$code"
 }
 

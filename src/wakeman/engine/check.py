@@ -16,6 +16,7 @@ from wakeman.core.model import Deployment, OpenIntent
 from wakeman.core.policy.attempts import missing
 from wakeman.engine.effects.alarm import Rearm, Soon, ensure
 from wakeman.engine.live import LOCK_WAIT_DEFAULT_S, hold
+from wakeman.engine.observe import calm
 from wakeman.engine.observe.containment import Mishaps
 from wakeman.engine.observe.judgement import ENDED, Findings, Waiting
 from wakeman.engine.observe.observe import observe
@@ -229,6 +230,8 @@ def once(world: World, log: Writer, findings: Findings, row: LaunchRow) -> list[
     spool, look = Spool(now), Observe(findings)
     senses = Senses(look, spool, ClearSpool(spool), row.soon, RearmBehind(row))
     drive(world, log, protocol.check(log.deployment, world.by, now, senses), now)
+    if findings.calm:
+        calm.remember(world, log.deployment, findings.calm)
     return look.waiting
 
 

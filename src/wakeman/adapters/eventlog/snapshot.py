@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from contextlib import suppress
 from os.path import join
 
@@ -10,18 +11,18 @@ import msgspec
 from msgspec import Struct
 
 from wakeman.adapters.eventlog.segments import SNAPSHOT, replace
-from wakeman.core.digests import sha256
 from wakeman.core.log.state import STATE_VERSION
 from wakeman.core.model import Deployment
 
-SNAPSHOT_LAG_BYTES_MIN = 256 * 1024
-"""Bytes of lines after a snapshot before another is written; a large deployment waits for proportionally more."""
+SNAPSHOT_LAG_BYTES_MIN = 32 * 1024
+"""Bytes of lines after a snapshot before another is written: each check applies them. A large deployment waits for
+proportionally more."""
 
 
 class Snapshot(Struct, frozen=True):
     """The first line of the file; the second is the deployment with all lines up to `seq` applied.
 
-    Shape: `end` is the offset behind that line in the live segment, whose first line is `first`; `sha256` is over the
+    Shape: `end` is the offset behind that line in the live segment, whose first line is `first`; `crc32` is over the
     second line; `fold` is the version of the state that it holds.
     """
 
@@ -30,7 +31,7 @@ class Snapshot(Struct, frozen=True):
     hash: str
     first: int
     end: int
-    sha256: str
+    crc32: int
 
 
 def load(directory: str) -> tuple[Snapshot, bytes] | None:
@@ -41,7 +42,7 @@ def load(directory: str) -> tuple[Snapshot, bytes] | None:
         found = msgspec.json.decode(head, type=Snapshot)
     except (OSError, ValueError):
         return None
-    if found.fold != STATE_VERSION or sha256(state).hexdigest() != found.sha256:
+    if found.fold != STATE_VERSION or zlib.crc32(state) != found.crc32:
         return None
     return found, state
 
@@ -62,7 +63,7 @@ def write_snapshot(directory: str, deployment: Deployment, first: int, end: int)
         hash=deployment.hash,
         first=first,
         end=end,
-        sha256=sha256(state).hexdigest(),
+        crc32=zlib.crc32(state),
     )
     replace(directory, SNAPSHOT, msgspec.json.encode(head) + b"\n" + state)
     return len(state)

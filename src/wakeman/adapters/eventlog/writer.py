@@ -33,6 +33,9 @@ RESERVE_BYTES = 64 * 1024
 """Bytes of the reserve, for lines that must be written when the disk is full."""
 RESERVE_NEEDS_FREE_BYTES = 4 * RESERVE_BYTES
 """Free bytes required before the reserve is created again, so that it does not fill the disk itself."""
+SNAPSHOT_PART_MIN = 8
+"""A snapshot is written once the lines after the last are this part of its size: to apply a byte of them costs as much
+as to write eight of it."""
 SEGMENT_BYTES_MAX = 8 * 1024 * 1024
 """Bytes of the live segment at which it is sealed."""
 
@@ -114,7 +117,7 @@ class EventWriter:
         Effects: a failure is harmless and silent: the log is unchanged, and the next holder tries again.
         """
         large = self._size >= segment
-        if self._broken or not (large or self._size - self._known >= max(lag, self._weight)):
+        if self._broken or not (large or self._size - self._known >= max(lag, self._weight // SNAPSHOT_PART_MIN)):
             return
         with suppress(OSError, WakemanError):
             if large:

@@ -133,7 +133,7 @@ class Wrote(Struct, frozen=True, array_like=True, gc=False):
     inferred: bool = True
 
 
-class UnitState(Struct, gc=False):
+class UnitState(Struct, omit_defaults=True, gc=False):
     """A unit and its state: its worker, its last verdict, decisions of people."""
 
     unit: Unit
@@ -164,7 +164,7 @@ class UnitState(Struct, gc=False):
         return self.waived or (self.verdict is not None and self.verdict.passed and not self.reopened)
 
 
-class Review(Struct):
+class Review(Struct, omit_defaults=True):
     """One reviewer's task, with the reviewer's name; its own unit is the verdict file."""
 
     round: int

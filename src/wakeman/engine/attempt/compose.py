@@ -352,7 +352,7 @@ def _task_template(world: World, plan: Plan) -> tuple[str, str]:
 def _files(host: Host, worker: WorkerState, task: Task, command: Command) -> tuple[str, ...]:
     """Return the files that an attempt may begin with."""
     home = layout.attempt_directory(host, worker)
-    own = (posixpath.join(home, name) for name in ("cwd", "words", "env", "bound"))
+    own = (posixpath.join(home, name) for name in ("cwd", "words", "env", "bound", "lasting"))
     told = (task.units_file, task.prompt_file, layout.outputs_list(host, worker), layout.rules(host, worker))
     return (*own, *told, layout.may(host, worker), layout.trail(host, worker), *command.files)
 
@@ -377,6 +377,8 @@ def prepare_attempt(world: World, d: Deployment, worker: WorkerState) -> Attempt
     files.write(task.prompt_file, prompt_text(task, command).encode("utf-8", "surrogateescape"))
     files.write(layout.outputs_list(host, worker), _outputs_for_hook(task.outputs))
     files.write(posixpath.join(home, "cwd"), f"{task.cwd}\n".encode("utf-8", "surrogateescape"))
+    if world.executor(host).outlives_boot:
+        files.write(posixpath.join(home, "lasting"), b"")
     confinement.prepare_confinement(world, d, worker, command)
     if any(layout.relative_within(file, task.home) for file in command.files):
         files.make(task.home)

@@ -51,13 +51,15 @@ class Findings(Struct):
     """What was found out while no lock was held, for as long as the files are as they were.
 
     Shape: `parsed` is what is wrong with a file, "" for nothing, by its format and its mark where it lies; `checked`
-    goes by a unit's key; `trouble` is why no file can be parsed now. `recall` knows the look before, if any does.
+    goes by a unit's key; `trouble` is why no file can be parsed now. `recall` knows the look before, if any does;
+    `calm` is the fingerprint of all that the last look saw, if it found nothing new.
     """
 
     parsed: dict[tuple[Format, FileFingerprint], str] = {}
     checked: dict[str, CheckResult] = {}
     trouble: str = ""
     recall: Recall | None = None
+    calm: str = ""
 
 
 class Waiting(Struct, frozen=True):
@@ -118,6 +120,7 @@ class Basis(Struct):
     """What units are judged by: the marks of files by where they lie, observations by worker, what was found out.
 
     Shape: `ownership` and `rivals` are there once a file is new: a look that finds none loads nothing for them.
+    `judged` tells whether a unit was not as its last verdict says.
     """
 
     world: World
@@ -127,6 +130,7 @@ class Basis(Struct):
     findings: Findings
     ownership: Ownership | None = None
     rivals: Rivals | None = None
+    judged: bool = False
 
     def file_faults(self, unit: Unit, place: OutputLocation) -> dict[str, str]:
         """Return what is wrong with a unit's outputs as files."""
@@ -157,6 +161,7 @@ def judge_all(
     for state, place in placed:
         if _is_as_known(state, place, basis):
             continue
+        basis.judged = True
         found = mishaps.contain(state.worker, partial(_verdict, state, place, basis))
         if isinstance(found, Mishap):
             mishaps.unjudged[state.worker] = found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -36,6 +36,7 @@ from wakeman.core.policy.attempts import END_TRIES_MAX
 from wakeman.core.policy.freshness import awaits_launch
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
+from wakeman.engine.observe import calm
 from wakeman.engine.observe.containment import (
     Mishap,
     Mishaps,
@@ -54,8 +55,6 @@ from wakeman.ports import DialogReader, Evidence, Executor, Listing, Reader, Rep
 if TYPE_CHECKING:
     from wakeman.engine.observe.recall import Recall, Touched
 
-MUTE = "command"
-"""The harness of any program. It says nothing: no guard is asked for it, and it keeps no conversation."""
 LIVE_STREAM_BYTES = 64 * 1024
 ENDED_STREAM_BYTES = 4 * 1024 * 1024
 """Bytes that are read from the end of an ended attempt's stream; fewer of a live one."""
@@ -144,15 +143,27 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     touched = recall.touched(world, d, live, listing) if recall is not None else None
     if touched is not None:
         live = [worker for worker in live if worker.name not in touched.unchanged]
-    watched = _with_locations(d, _watched_units(d, touched))
-    begun = _listed_attempts(world, d, executor) if live else frozenset()
+    units = _watched_units(d, touched)
+    listed = _listed_attempts(world, d, executor) if live else ()
+    begun = frozenset(listed)
+    follows = bool(live) and recall is None and calm.follows(world, d)
+    placed = () if follows else _with_locations(d, units)
+    paths = _final_paths(d, units) if follows else _paths_to_stat(placed)
+    boot = world.clock.boot()
+    marks = world.files.marks([*_reports(d, live, listing, begun), *paths])
+    saw = calm.sight_fingerprint(d, boot, listing, listed, marks) if follows else ""
+    mono = world.clock.mono()
+    if saw and saw == calm.recalled(world, d):
+        findings.calm = saw
+        return _looked(world, d, listing, boot, mono, ()), []
+    watched = placed or _with_locations(d, units)
     view = Gathered(
         d=d,
         listing=listing,
         begun=begun,
-        marks=world.files.marks([*_reports(d, live, listing, begun), *_paths_to_stat(watched)]),
-        boot=world.clock.boot(),
-        mono=world.clock.mono(),
+        marks=marks,
+        boot=boot,
+        mono=mono,
         screens=Screens(executor),
         recall=recall,
     )
@@ -171,24 +182,28 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     observations = without_unjudged(d, observations, mishaps.unjudged)
     if recall is not None:
         recall.keep([*verdicts, *staged], [*waiting, *more])
+    findings.calm = saw if not basis.judged and calm.rests(d, live, observations) else ""
+    looked = _looked(world, d, listing, boot, mono, observations)
+    return msgspec.structs.replace(looked, verdicts=verdicts, staged=staged), [*waiting, *more]
+
+
+def _looked(
+    world: World, d: Deployment, listing: Listing, boot: str, mono: float, observations: Iterable[Observation]
+) -> e.Looked:
+    """Return a look without verdicts: what has changed of some workers, and what does not depend on them."""
     validators = None
-    if d.plan.cleanup.sweep and view.listing.state == "up":
+    if d.plan.cleanup.sweep and listing.state == "up":
         from wakeman.engine.observe.side_sessions import found
 
-        validators = found(world, d, view.listing.seen)
-    return (
-        e.Looked(
-            mono=view.mono,
-            boot=view.boot,
-            observations=tuple(s for s in observations if s != d.workers[s.worker].observation),
-            verdicts=verdicts,
-            memory=world.machine.free_memory(),
-            validators=validators if validators != d.validators else None,
-            server=view.listing.server,
-            staged=staged,
-            keys=_fingerprint_of_keys(world, d) if _refused_keys(d, observations) else "",
-        ),
-        [*waiting, *more],
+        validators = found(world, d, listing.seen)
+    return e.Looked(
+        mono=mono,
+        boot=boot,
+        observations=tuple(s for s in observations if s != d.workers[s.worker].observation),
+        memory=world.machine.free_memory(),
+        validators=validators if validators != d.validators else None,
+        server=listing.server,
+        keys=_fingerprint_of_keys(world, d) if _refused_keys(d, observations) else "",
     )
 
 
@@ -234,17 +249,17 @@ def _redacted_observation(observation: Observation, redact: Callable[[str], str]
     return msgspec.structs.replace(observation, why=why, shown=shown, said=said, dialog=dialog)
 
 
-def _listed_attempts(world: World, d: Deployment, executor: Executor) -> AbstractSet[str]:
+def _listed_attempts(world: World, d: Deployment, executor: Executor) -> Sequence[str]:
     """Return the attempts that have begun and have no exit file yet, as far as that is known. Cost: one listing.
 
     Boundary: of an attempt that an earlier version's wrapper runs nothing is known. Nor is it where a session outlives
     this machine, and so is elsewhere: what another host has removed may still be listed here.
     """
     if executor.outlives_boot:
-        return frozenset()
+        return ()
     with suppress(StorageError):
-        return frozenset(world.files.names(layout.inside(d.host, layout.BEGUN)))
-    return frozenset()
+        return world.files.names(layout.inside(d.host, layout.BEGUN))
+    return ()
 
 
 def _reports(d: Deployment, live: Iterable[WorkerState], listing: Listing, begun: AbstractSet[str]) -> Iterator[str]:
@@ -260,10 +275,10 @@ def _reports(d: Deployment, live: Iterable[WorkerState], listing: Listing, begun
         known = _attempt_name(worker) in begun
         if not known or worker.session_id not in runs:
             yield layout.exit_file(host, worker)
-        if not known or plan.harness != MUTE:
+        if not known or plan.harness != calm.MUTE:
             yield layout.claim(host, worker)
         yield layout.stream(host, worker)
-        if plan.harness != MUTE:
+        if plan.harness != calm.MUTE:
             yield layout.denied(host, worker)
         if plan.mode == "interactive":
             yield layout.hook(host, worker)
@@ -289,6 +304,15 @@ def _with_locations(d: Deployment, units: Iterable[UnitState]) -> list[tuple[Uni
             space = spaces[unit.worker] = workspace(d, d.workers[unit.worker])
         placed += [(unit, place) for place in space.places(unit)]
     return placed
+
+
+def _final_paths(d: Deployment, units: Iterable[UnitState]) -> Iterator[str]:
+    """Yield the files of units whose outputs are made in place."""
+    for state in units:
+        for path in state.unit.outputs:
+            yield layout.absolute(d.host, path)
+        if state.unit.input is not None:
+            yield layout.absolute(d.host, state.unit.input)
 
 
 def _paths_to_stat(placed: Iterable[tuple[UnitState, OutputLocation]]) -> Iterator[str]:

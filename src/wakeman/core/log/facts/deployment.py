@@ -82,7 +82,7 @@ class Planned(Fact, frozen=True):
         d.profiles = {profile.name: profile.digest for profile in self.profiles}
         d.edition, d.agreed, d.redoes = self.edition, self.agreed, self.redoes
         d.started = event.at
-        standing.begin(d)
+        standing.begin_counting(d)
 
     def summary(self) -> str:
         left = f", what {self.redoes} left" if self.redoes else ""

@@ -21,7 +21,7 @@ def next_number(d: Deployment) -> int:
     return next(reversed(d.workers.values())).number + 1 if d.workers else 0
 
 
-def begin(d: Deployment) -> None:
+def begin_counting(d: Deployment) -> None:
     """Apply that the deployment began: from now on it is counted."""
     d.in_question = {}
     d.resettle()
