@@ -214,6 +214,10 @@ class Deployment(Struct, omit_defaults=True):
     probe: str = ""  # the worker that tries whether the service answers; "" for none
     probed: str = ""  # the last that tried
     probe_mono: float = 0.0  # when it began
+    window: int = 0  # workers that may be at work, with `limits.adapt`; 0 before the first launch
+    narrowed: int = 0  # seq of the line at which the window was halved last; 0 for never
+    widened_mono: float = 0.0  # since when time without a refusal counts towards its growth
+    asking: dict[str, float] = {}  # workers that ask the service for something since `mono`, and have no answer yet
     rows: dict[str, int] = {}
     woken: dict[str, datetime] = {}  # cause -> when the orchestrator last heard of it
     untold: dict[str, Untold] = {}  # receivers that the last notice did not reach, by name; "" for some of them
@@ -242,6 +246,11 @@ class Deployment(Struct, omit_defaults=True):
         if self.in_question is None:
             return list(self.workers.values())
         return [self.workers[name] for name in self.in_question]
+
+    @property
+    def at_work(self) -> int:
+        """Count the workers that may be asking the service: being launched, alive and not stuck, or told to go on."""
+        return sum(1 for w in self.unsettled if w.intent or w.state in ("launched", "running") or w.name in self.asking)
 
     @property
     def wakes(self) -> dict[int, OpenIntent]:
