@@ -160,8 +160,11 @@ def _place_digest(directory: str) -> str:
     return blake2b(directory.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
 
 
-class Deployment(Struct, omit_defaults=True):
-    """The state of a deployment, all events applied. Changed by `apply` alone."""
+class Deployment(Struct, omit_defaults=True, dict=True):
+    """The state of a deployment, all events applied. Changed by `apply` alone.
+
+    Shape: beside its fields, which a snapshot has, it keeps the list that `unsettled` returns.
+    """
 
     name: str = ""
     digest: str = ""
@@ -242,10 +245,20 @@ class Deployment(Struct, omit_defaults=True):
     @property
     def unsettled(self) -> list[WorkerState]:
         """List the workers of whom something may have to be decided, other than the launch, in the order of enrolment:
-        all, where nobody counts."""
+        all, where nobody counts.
+
+        Cost: a check asks twenty times, and few facts change it: it is made anew after those.
+        """
         if self.in_question is None:
             return list(self.workers.values())
-        return [self.workers[name] for name in self.in_question]
+        known: list[WorkerState] | None = self.__dict__.get("unsettled")
+        if known is None:
+            known = self.__dict__["unsettled"] = [self.workers[name] for name in self.in_question]
+        return known
+
+    def resettle(self) -> None:
+        """Have `unsettled` made anew: who is in question has changed."""
+        self.__dict__.pop("unsettled", None)
 
     @property
     def at_work(self) -> int:
