@@ -13,7 +13,6 @@ from tests.play import NAME, Play
 
 from wakeman.adapters.eventlog.audit_reader import AuditReader
 from wakeman.adapters.eventlog.log_reader import Reading, apply_all
-from wakeman.adapters.memory import Act
 from wakeman.audit.report import audit
 from wakeman.core.errors import UsageError
 from wakeman.core.log.events import LINE_BYTES_MAX, Amended, Listed, Looked, Planned
@@ -190,7 +189,7 @@ def test_units_that_are_judged_some_at_a_time_at_the_end_are_judged_as_all_at_on
     stage: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def night() -> list[Looked]:
-        play = Play(workers=3, units=3, acts={"w1": Act(stops_after=1)}, plan={"workers": {"stage": stage}})
+        play = Play(workers=3, units=3, plan={"workers": {"stage": stage}})
         play.run()
         return [event.data for event in play.events if isinstance(event.data, Looked)]
 
