@@ -14,8 +14,8 @@ from os.path import join
 
 from wakeman.adapters.eventlog.segments import COMING, STANDING, close_quietly, refusing
 
-RENEWED_EACH = 10
-"""Calls after which `coming` is looked at again."""
+UNRENEWED_CALLS_MAX = 10
+"""Calls after which `coming` is looked at again, at most."""
 UNHELD = -1
 """In the place of a descriptor: `coming` is not held."""
 
@@ -58,7 +58,7 @@ class Announced:
     def renew(self) -> None:
         """Hold the file that has this name now. Cost: a look every tenth call; if it was removed, one check begins."""
         self._calls += 1
-        if self._calls % RENEWED_EACH != 1 or self._is_held():
+        if self._calls % UNRENEWED_CALLS_MAX != 1 or self._is_held():
             return
         self.end()
         with suppress(OSError):
