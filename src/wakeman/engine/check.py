@@ -49,13 +49,14 @@ another, which observes again anyway; it only waits for a process that writes a 
 
 class LaunchRow(Struct):
     """A row of launches that one process makes, each some seconds after the one before: `due` is the next one's time on
-    the monotonic clock, 0 for none. In a `burst` it stays for a moment behind its last look. `pause` lets seconds pass;
-    without it, each launch is left to a timer.
+    the monotonic clock, 0 for none. In a `burst` it stays for a moment behind its last look, if it has `acted`. `pause`
+    lets seconds pass; without it, each launch is left to a timer.
     """
 
     pause: Callable[[float], None] | None = None
     due: float = 0.0
     burst: bool = False
+    acted: bool = False
 
     def soon(self, seconds: float, launches: bool) -> Do[None]:
         """Return what makes the next check come: this process itself, or a timer."""
@@ -68,7 +69,9 @@ class LaunchRow(Struct):
         Boundary: not where another process stands by already: it looks when that launch is due.
         """
         due, self.due = self.due, 0.0
-        at_work = self.burst and d.outcome == "open" and any(worker.live for worker in d.workers.values())
+        at_work = (
+            self.burst and self.acted and d.outcome == "open" and any(worker.live for worker in d.workers.values())
+        )
         if self.pause is None or not (due or at_work):
             return False
         self.burst = True
@@ -96,6 +99,7 @@ class RearmBehind(Struct, frozen=True):
 
     def perform(self, world: World, d: Deployment) -> e.Armed | None:
         """Return the fact to record, as `Rearm` does."""
+        self.row.acted = True  # asked only behind a check that has done something
         return None if self.row.due else Rearm().perform(world, d)
 
     def recorded(self, d: Deployment, write: Write) -> e.Armed | None:
