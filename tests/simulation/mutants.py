@@ -384,10 +384,10 @@ _INTENTS = (
 )
 _MADE = "    fates = yield from do(MakeSessions(prepared, now))\n"
 _ONCE = """        if log.deployment.outcome == "open":
-                waiting = once(world, log, findings)
+                waiting = once(world, log, findings, row)
             elif _is_owed(log.deployment):"""
 _LATER = """        if d.outcome == "open":
-            waiting = once(world, log, findings)
+            waiting = once(world, log, findings, row)
         _deliver_notices"""
 _MOVED = "    d.moved.update({self.target: self.text} if self.action == 'move' else {})\n"
 _FIND = "    find = view.listing.finder()\n"
