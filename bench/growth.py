@@ -14,10 +14,10 @@ from pathlib import Path
 
 import msgspec
 from bench.figures import Figure, figure
-from bench.logs import host, long_log
+from bench.logs import host
 from bench.place import WAKEMAN, Place, spend
 
-from wakeman.adapters.eventlog.log_reader import Reading
+from wakeman.adapters.memory import MemoryWorld
 from wakeman.audit.auditor import Auditor
 from wakeman.core.log.events import Decided, Enrolled, Event, Looked, Planned, genesis
 from wakeman.core.log.state import apply
@@ -25,9 +25,13 @@ from wakeman.core.model import Deployment, Observation, Plan, Unit, UnitsSpec
 from wakeman.core.policy.deployment_rows import decide
 from wakeman.core.policy.transitions import transitions
 from wakeman.core.policy.worker_rows import decide_worker
+from wakeman.engine.check import check
+from wakeman.engine.observe.recall import Recall
+from wakeman.engine.start.deploy import up
+from wakeman.engine.start.prepare import prepare_plan
 
 CROWD = 100_000
-JUDGED = 20_000
+UNITS_EACH = 10
 REHEARSALS = {(1_200, 120): 0.0, (10_000, 1_000): 0.0, (100_000, 1_000): 60.0}
 """(units, workers) -> CPU seconds at most; 0 where the issue is how it grows."""
 REHEARSED_MIB = 300
@@ -36,16 +40,27 @@ PLANS = {1_000: 0.0, 10_000: 0.0, 100_000: 6.0}
 
 
 def decisions() -> Iterator[Figure]:
-    """Deciding and judging in memory: a look at 100,000 workers, and the audit of a log by the number of workers."""
+    """Deciding and judging in memory: a look at 100,000 workers, and the audit of a log by the number of workers, as a
+    rehearsal of ten units each writes it."""
     yield figure(f"one look at {CROWD:,} workers applied, and all decided anew", "CPU s", [_crowd_decided()])
     for workers in (50, 200, 500):
-        place = Place()
-        with Reading(str(long_log(place.path, "night", JUDGED, workers))) as read:
-            events = list(read)
+        events = _rehearsed(workers)
         count = sum(isinstance(event.data, Decided) for event in events)
         more = min(_judged(events) for _ in range(3)) - min(_folded(events) for _ in range(3))
         yield figure(f"one decision judged, {workers} workers", "CPU us", [more / count * 1e6])
-        place.end()
+
+
+def _rehearsed(workers: int) -> list[Event]:
+    """Return the log of a night that the engine has run in memory: what is judged is what protocols write."""
+    stage = MemoryWorld()
+    world = stage.world("up:0")
+    text = json.dumps(_content(UNITS_EACH * workers, workers))
+    up(world, prepare_plan(world, text, "night.json", "/plans"))
+    recall = Recall()
+    stage.run(
+        lambda world, head: check(world, "night", head, recall), lambda: world.logs.read("night").outcome != "open"
+    )
+    return list(world.logs.events("night"))
 
 
 def _judged(events: list[Event]) -> float:
@@ -53,7 +68,9 @@ def _judged(events: list[Event]) -> float:
     began = time.process_time()
     for event in events:
         judge.take(event)
-    return time.process_time() - began
+    took = time.process_time() - began
+    assert not judge.count
+    return took
 
 
 def _folded(events: list[Event]) -> float:
@@ -114,13 +131,16 @@ def plan() -> Iterator[Figure]:
 
 
 def _plan(place: Path, units: int, workers: int) -> Path:
+    file = place / "night.json"
+    file.write_text(json.dumps(_content(units, workers)))
+    return file
+
+
+def _content(units: int, workers: int) -> dict[str, object]:
     items = [{"unit": f"u{n}", "key": f"k{n % workers}"} for n in range(units)]
-    plan = {
+    return {
         "name": "night",
         "units": {"items": items, "output": "out/{{ unit }}"},
         "workers": {"by": "{{ key }}", "command": ["sleep", "1"]},
         "wake": {"every": "1m"},
     }
-    file = place / "night.json"
-    file.write_text(json.dumps(plan))
-    return file

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 
-from bench import calling, checks, cluster, confining, durable, growth, nights, watching
+from bench import calling, checks, cluster, confining, durable, growth, nights, wall, watching
 from bench.figures import Figure, keep, line
 
 BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -20,7 +20,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     for bench in (
         checks.check, checks.capture, checks.alarm, checks.status,
         nights.demo, nights.launch, nights.crowd, nights.handover, watching.watch, watching.flood, watching.idle,
-        growth.decisions, growth.rehearse, growth.plan,
+        growth.decisions, growth.rehearse, growth.plan, wall.wall,
         durable.append, durable.replay, durable.audit, durable.loading, durable.resume, durable.writers,
         confining.confine, calling.mcp, calling.deliver, cluster.jobs, cluster.hosts,
     )

@@ -76,7 +76,7 @@ def test_a_room_knows_no_place_where_workers_run_and_no_timer_by_name(room: str)
 
 
 UNITS = re.compile(
-    r"_(S|BYTES|CHARS|ROWS|LINES|ROUNDS|STATUS|VERSION|MODE|FIELD|LAUNCHES)(_(MAX|MIN|SHOWN))?$"
+    r"_(S|BYTES|CHARS|ROWS|LINES|ROUNDS|STATUS|VERSION|MODE|FIELD|LAUNCHES|WORKERS)(_(MAX|MIN|SHOWN))?$"
     r"|_(MAX|MIN)$|^EDITION$|_TIMES_BUSY$"
 )
 """How the name of a number ends: with its unit, or with what it bounds."""

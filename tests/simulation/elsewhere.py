@@ -22,6 +22,7 @@ from tests.simulation.found import FoundNight
 from tests.simulation.night import Night
 from tests.simulation.rules import WRITTEN
 from tests.simulation.scene import Machine, Role, Scene, Sessions
+from tests.simulation.wall import WallNight
 
 from wakeman.adapters.memory import Act, MemoryFiles
 from wakeman.adapters.memory.clock import MemoryClock
@@ -272,7 +273,12 @@ class JobNight(Night):
 
 
 def night_of(seed: int, trace: Callable[[str], None] | None = None, *, troubled: bool = False) -> Night:
-    """Return the night of a seed: of one in ten, somebody else has started the sessions; another has them elsewhere."""
+    """Return the night of a seed.
+
+    Shape: in one of ten somebody else has started the sessions, in another they are elsewhere; in one of forty the
+    service has a wall.
+    """
     kind = random.Random(f"whose {seed}").random()  # noqa: S311 - a night is its seed
-    world = FoundNight if kind < 0.1 else JobNight if kind >= 0.9 else Night
+    bounds: tuple[tuple[float, type[Night]], ...] = ((0.1, FoundNight), (0.125, WallNight), (0.9, Night))
+    world = next((world for bound, world in bounds if kind < bound), JobNight)
     return world(seed, trace, troubled=troubled)

@@ -20,12 +20,12 @@ from tests.simulation.night import KEYS
 from tests.simulation.receivers import Fate
 from tests.simulation.rules import BrokenError
 from tests.simulation.scene import BARRED_STATUSES, OUTAGE_STATUS, Role, Scene, refused_role
-from tests.simulation.staged import Staged, StagedElsewhere, StagedFound
+from tests.simulation.staged import Staged, StagedElsewhere, StagedFound, StagedWall
 
 from wakeman.adapters.memory import MemoryClock
 from wakeman.adapters.memory.logs import MemoryWriter
 from wakeman.adapters.memory.sessions import MemorySessions
-from wakeman.core.log.facts import effect, observation, worker
+from wakeman.core.log.facts import effect, observation, window, worker
 from wakeman.core.policy import attempts, freshness, limits, notice, outbox, transitions, worker_rows
 from wakeman.engine import check, layout
 from wakeman.engine.attempt import compose
@@ -271,6 +271,16 @@ def one_of_two_receivers_is_busy() -> object:
 def the_first_receiver_is_gone() -> object:
     """The second is told in its place."""
     return told_to(desk=["refuses"] * 99, phone=[]).whole()
+
+
+def a_service_serves_fewer_than_are_launched() -> object:
+    """Half as many are at work then, and more as the service answers."""
+    return StagedWall(2, workers=8).whole()
+
+
+def a_usage_limit_ends_all_who_are_at_work() -> object:
+    """When it resets they begin again, no more than the window has."""
+    return StagedWall(20, workers=16, seconds=2000, allowed=12).whole()
 
 
 def nobody_is_ever_reached() -> object:
@@ -601,6 +611,15 @@ MUTANTS: dict[str, Mutant] = {
         attempts.owed,
         ((" and not d.plan_of(worker).workers.found", ""),),
         the_server_of_watched_sessions_dies,
+    ),
+    "a refusal leaves the launch window as it is": Mutant(
+        window.note_refusal, ((" // 2)", ")"),), a_usage_limit_ends_all_who_are_at_work
+    ),
+    "a launch does not keep to its window": Mutant(
+        limits.slots, (("min(free, room(d)) if", "free if"),), a_service_serves_fewer_than_are_launched
+    ),
+    "a retry does not keep to the launch window": Mutant(
+        attempts.may_retry, ((" and admitted(d, worker)", ""),), a_usage_limit_ends_all_who_are_at_work
     ),
     "what could not be told is not said": Mutant(
         effect.Effected._note_untold,

@@ -9,7 +9,9 @@ from tests.simulation.crew import Actor
 from tests.simulation.elsewhere import Jobs, JobScene
 from tests.simulation.found import Whose, found_plan
 from tests.simulation.night import Night
-from tests.simulation.scene import Client, RefusedHarness, Role
+from tests.simulation.rules import Rules
+from tests.simulation.scene import Client, RefusedHarness, Role, refused_role
+from tests.simulation.wall import Service, WallHarness, WindowRules, wall_plan
 
 from wakeman.core.model import Deployment
 
@@ -130,3 +132,32 @@ class StagedFound(Staged):
         for name in (f"w{n}" for n in range(workers)):
             if name not in absent:
                 self.scene.sessions.found(name, self.role(name), [f"/plans/out/{name}/u0.json"])
+
+
+class StagedWall(Staged):
+    """One whose service serves at most `seats` at a time, and whose usage limit falls after `allowed`.
+
+    Shape: each worker takes `seconds`; `at_once` of them are alive at most.
+    """
+
+    def __init__(
+        self,
+        seats: int,
+        *,
+        workers: int,
+        seconds: float = 60.0,
+        allowed: int | None = None,
+        adapt: bool = True,
+        at_once: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.usual = Role(seconds=seconds)
+        self.service = Service(self.scene.sessions, seats, allowed)
+        self.scene.harness = WallHarness(self.service)
+        self.rules = WindowRules(self.scene) if adapt else Rules(self.scene)
+        self.text = wall_plan(workers, adapt=adapt, workers={} if at_once is None else {"at_once": at_once})
+
+    def role(self, session: str) -> Role:
+        del session
+        code = self.service.refusal()
+        return refused_role(code) if code else self.usual

@@ -43,9 +43,19 @@ keep() { # FILE...: to the disk, where sync takes names; elsewhere it syncs ever
 }
 
 # noclobber opens with O_EXCL: of two that start the same attempt, one fails here.
-(umask 077 && set -C && printf '%s\n' "$$" >"$dir/claim") 2>/dev/null || exit 125
 end=$dir/../../running/${dir##*/}
-(umask 077 && : >"$end") 2>/dev/null || end=$dir/exit.tmp
+(
+    umask 077
+    set -C
+    printf '%s\n' "$$" >"$dir/claim" || exit 125
+    set +C
+    printf '' >"$end" || exit 3
+) 2>/dev/null
+case $? in
+    0) ;;
+    3) end=$dir/exit.tmp ;;
+    *) exit 125 ;;
+esac
 [ ! -e "$dir/lasting" ] || keep "$dir/claim" "$dir"
 
 check() { # BY
@@ -67,13 +77,16 @@ pushes() {
     done
 }
 
-# Succeeds in the directory that `cwd` names: read by the shell itself, unless that name has a line feed in it. The `.`
-# keeps one at a name's end.
+# Succeeds in the directory that `cwd` names: asked of the shell itself, as each process that starts costs as much as all
+# of this, unless the name has a line feed in it. The `.` keeps one at a name's end.
 placed() {
-    home= more=
+    home= more= shown=$PWD
     if { IFS= read -r home && ! IFS= read -r more; } <"$dir/cwd" && [ -z "$more" ]; then
-        [ "$(pwd -P && echo .)" = "$home
-." ]
+        cd -P . 2>/dev/null || return
+        more=$PWD
+        PWD=$shown # as the program is to find it
+        unset OLDPWD
+        [ "$more" = "$home" ]
     else
         [ "$(pwd -P && echo .)" = "$(cat "$dir/cwd" && echo .)" ]
     fi

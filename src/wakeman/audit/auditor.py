@@ -99,6 +99,11 @@ class Auditor:
         if len(self.divergences) < DIVERGENCES_KEPT_MAX:
             self.divergences.append(Divergence(line, kind, found, expected))
 
+    @property
+    def _is_full(self) -> bool:
+        """Return whether a further divergence is counted and not kept, so that its words are for nobody."""
+        return len(self.divergences) >= DIVERGENCES_KEPT_MAX
+
     # --- judging ----------------------------------------------------------------------------------------------
 
     def _judge(self, write: Write) -> None:
@@ -184,7 +189,7 @@ class Auditor:
             expected = walk.expected
             kind = expected.kind if isinstance(first.data, _LATER) else _KINDS.get(type(first.data), "fold")
             for draft in expected.drafts:
-                self.diverge(first.seq, kind, *_apart(first, draft, walk.by))
+                self.diverge(first.seq, kind, *(_UNREAD if self._is_full else _apart(first, draft, walk.by)))
             # After one extra write the walk stays where it is; after two in a row it is lost: something is missing.
             self._walk = None if self._strayed else walk
             self._adrift, self._strayed = self._strayed, True
@@ -222,7 +227,7 @@ class Auditor:
             elif draft is None:
                 self.diverge(event.seq, kind, line_in_words(event), "nothing")
             elif not _matches(event, draft):
-                self.diverge(event.seq, kind, *_differing(event, draft))
+                self.diverge(event.seq, kind, *(_UNREAD if self._is_full else _differing(event, draft)))
 
     # --- applying ---------------------------------------------------------------------------------------------
 
@@ -299,6 +304,9 @@ class _Walk:
 
 
 # --- words ----------------------------------------------------------------------------------------------------
+
+_UNREAD = ("", "")
+"""Words of a divergence that is counted and not kept."""
 
 _LATER = (e.Armed, e.Disarmed, e.Looked, e.Closed)
 """Kinds written last, or first: if one comes too early, the divergence is what it skips."""

@@ -58,6 +58,8 @@ def compare(events: Iterable[e.Event]) -> int:
     d, count = Deployment(), 0
     for event in events:
         apply(d, event)
+        asked = d.workers.values() if d.in_question is None else [d.workers[name] for name in d.in_question]
+        assert list(map(id, asked)) == list(map(id, d.unsettled)), event.seq
         if event.more or d.looked_at is None:
             continue
         everybody = msgspec.structs.replace(d, in_question=None, pending={})

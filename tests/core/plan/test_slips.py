@@ -310,7 +310,7 @@ def test_a_slip_is_named_in_words_that_fit_it(written: str, words: str) -> None:
             "[limits]\n= 4",
             (
                 "found = 4: no key before '='; expected one of "
-                "give_up, give_up_do, memory, max_cost, max_tokens, over, wait before it"
+                "give_up, give_up_do, memory, max_cost, max_tokens, over, wait, adapt before it"
             ),
         ),
         ("```toml", "found ```toml: this is no TOML; take the line out"),

@@ -160,8 +160,11 @@ def _place_digest(directory: str) -> str:
     return blake2b(directory.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
 
 
-class Deployment(Struct, omit_defaults=True):
-    """The state of a deployment, all events applied. Changed by `apply` alone."""
+class Deployment(Struct, omit_defaults=True, dict=True):
+    """The state of a deployment, all events applied. Changed by `apply` alone.
+
+    Shape: beside its fields, which a snapshot has, it keeps the list that `unsettled` returns.
+    """
 
     name: str = ""
     digest: str = ""
@@ -214,6 +217,10 @@ class Deployment(Struct, omit_defaults=True):
     probe: str = ""  # the worker that tries whether the service answers; "" for none
     probed: str = ""  # the last that tried
     probe_mono: float = 0.0  # when it began
+    window: int = 0  # workers that may be at work, with `limits.adapt`; 0 before the first launch
+    narrowed: int = 0  # seq of the line at which the window was halved last; 0 for never
+    widened_mono: float = 0.0  # since when time without a refusal counts towards its growth
+    asking: dict[str, float] = {}  # workers that ask the service for something since `mono`, and have no answer yet
     rows: dict[str, int] = {}
     woken: dict[str, datetime] = {}  # cause -> when the orchestrator last heard of it
     untold: dict[str, Untold] = {}  # receivers that the last notice did not reach, by name; "" for some of them
@@ -238,10 +245,25 @@ class Deployment(Struct, omit_defaults=True):
     @property
     def unsettled(self) -> list[WorkerState]:
         """List the workers of whom something may have to be decided, other than the launch, in the order of enrolment:
-        all, where nobody counts."""
+        all, where nobody counts.
+
+        Cost: a check asks twenty times, and few facts change it: it is made anew after those.
+        """
         if self.in_question is None:
             return list(self.workers.values())
-        return [self.workers[name] for name in self.in_question]
+        known: list[WorkerState] | None = self.__dict__.get("unsettled")
+        if known is None:
+            known = self.__dict__["unsettled"] = [self.workers[name] for name in self.in_question]
+        return known
+
+    def resettle(self) -> None:
+        """Have `unsettled` made anew: who is in question has changed."""
+        self.__dict__.pop("unsettled", None)
+
+    @property
+    def at_work(self) -> int:
+        """Count the workers that may be asking the service: being launched, alive and not stuck, or told to go on."""
+        return sum(1 for w in self.unsettled if w.intent or w.state in ("launched", "running") or w.name in self.asking)
 
     @property
     def wakes(self) -> dict[int, OpenIntent]:

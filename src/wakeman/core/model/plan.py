@@ -447,6 +447,10 @@ class LimitsSpec(Spec, frozen=True):
     wait: bool = True
     """After a worker has met a usage limit, launch none until it resets, and do not count the attempt; `false` treats
     it like any other failure."""
+    adapt: bool = False
+    """Launch four workers at first and one more for each that the service has answered. After it has refused one, for
+    its load or a usage limit, half as many may be at work, and one more each minute. `workers.at_once` remains the
+    maximum."""
 
 
 class WatchSpec(Spec, frozen=True):

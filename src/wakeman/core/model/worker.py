@@ -176,6 +176,7 @@ class WorkerState(Struct, omit_defaults=True):
     means: Meaning = ""  # what they tell
     until: datetime | None = None  # when a limit resets
     guess: bool = False  # that is a guess
+    request: int = 0  # seq of the line by which it asked the service last, with `limits.adapt`
     refusals: int = 0  # ends by a limit, or because the service was unavailable, in a row
     unheard: int = 0  # nudges in a row that were refused or are not confirmed
     unheard_mono: float = 0.0  # when the last of them was

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from wakeman.core.digests import sha256
 from wakeman.core.model import Deployment, WorkerState
-from wakeman.core.policy.limits import launches_barred, outage_holds, slots
+from wakeman.core.policy.limits import launches_barred, outage_holds, room, slots
 from wakeman.core.policy.staging import held_up
 from wakeman.core.policy.tables import EDITION_REFUSALS_MIN, EDITION_RETRY_TRIES_MIN
 
@@ -85,7 +87,29 @@ def may_retry(d: Deployment, worker: WorkerState) -> bool:
         return False
     if worker.again:
         return True
+    return _retry_is_due(d, worker) and admitted(d, worker)
+
+
+def _retry_is_due(d: Deployment, worker: WorkerState) -> bool:
+    """Return whether nothing but the launch window may keep a worker that is owed an attempt from getting it."""
     return not (launches_barred(d) or retry_delay(d, worker)) and (not d.outage or tries_service(d, worker))
+
+
+def admitted(d: Deployment, worker: WorkerState) -> bool:
+    """Return whether the launch window has room for a worker that is to ask the service again.
+
+    Shape: of all that are, those enrolled first. Boundary: whom a person wants started again is, whatever the window.
+    """
+    if not d.plan.limits.adapt:
+        return True
+    asking = (each for each in d.unsettled if _asks_again(d, each))
+    return any(each is worker for each in islice(asking, room(d)))
+
+
+def _asks_again(d: Deployment, worker: WorkerState) -> bool:
+    if worker.live:
+        return worker.name not in d.asking and reset_is_due(d, worker)
+    return not worker.intent and not worker.again and owed(d, worker) and _retry_is_due(d, worker)
 
 
 def retry_delay(d: Deployment, worker: WorkerState) -> float:
@@ -124,6 +148,8 @@ def _jitter(d: Deployment, worker: WorkerState) -> float:
 def soonest(d: Deployment) -> float | None:
     """Return the seconds until the next worker may be retried; None if none waits for that."""
     if d.paused_at or d.down:
+        return None
+    if not room(d):
         return None
     owing = [] if d.full or launches_barred(d) else [w for w in d.unsettled if owed(d, w) and not w.intent]
     if d.outage:

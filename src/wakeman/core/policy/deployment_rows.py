@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from wakeman.core.model import EDITION_PROGRESS_MIN, Deployment, UnitState
 from wakeman.core.policy import review
 from wakeman.core.policy.attempts import attempt_is_over, missing
-from wakeman.core.policy.limits import due_launches, elapsed, over_budget, tokens, used
+from wakeman.core.policy.limits import due_launches, elapsed, holds_back, over_budget, tokens, used, window_words
 from wakeman.core.policy.staging import held_up
 from wakeman.core.policy.tables import DEPLOYMENT_RULES, HOLDABLE, Decision, choose
 from wakeman.core.text import as_data
@@ -149,6 +149,6 @@ _WHY: Mapping[str, Callable[[Deployment], str]] = {
     "give up": lambda d: f"{_done(d)}, {elapsed(d):.0f} s spent",
     "halt": lambda d: f"{_done(d)}; used ${used(d).cost or 0.0:.2f}, {tokens(d)} tokens",
     "clean up": lambda d: f"{_done(d)}; undone by {_some(list(short(d)))}",
-    "launch": lambda d: _some(due_launches(d)),
-    "sleep": _done,
+    "launch": lambda d: "; ".join(filter(None, (_some(due_launches(d)), window_words(d)))),
+    "sleep": lambda d: "; ".join(filter(None, (_done(d), window_words(d) if holds_back(d) else ""))),
 }

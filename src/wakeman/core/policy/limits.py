@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from wakeman.core.log.facts.observation import PROBE_S
+from wakeman.core.log.facts.window import WIDENED_EACH_S, WINDOW_FIRST_WORKERS, most_at_once
 from wakeman.core.model import PACES, Deployment, Usage
 
 AFTER_RESET_S = 5.0
@@ -77,11 +78,11 @@ def due_launches(d: Deployment) -> list[str]:
     """Return the pending workers to launch now, within the slots, the memory and the stagger."""
     if _held_up(d):
         return []
-    waiting = _to_launch(d)
+    waiting = to_launch(d)
     return waiting[: max(0, min(slots(d), _staggered(d), 1 if d.outage else len(waiting)))]
 
 
-def _to_launch(d: Deployment) -> list[str]:
+def to_launch(d: Deployment) -> list[str]:
     """List the workers that are to be launched, in the order of enrolment."""
     asked = [worker.name for worker in d.unsettled if worker.state == "pending" and not worker.intent]
     return sorted((*d.pending, *asked), key=lambda name: d.workers[name].number) if asked else list(d.pending)
@@ -93,7 +94,7 @@ def _held_up(d: Deployment) -> bool:
 
 def staggered(d: Deployment) -> bool:
     """Return whether a launch waits only for the stagger."""
-    return bool(_to_launch(d)) and not _held_up(d) and bool(d.plan.workers.stagger) and slots(d) > 0
+    return bool(to_launch(d)) and not _held_up(d) and bool(d.plan.workers.stagger) and slots(d) > 0
 
 
 def starved(d: Deployment) -> bool:
@@ -111,7 +112,40 @@ def slots(d: Deployment) -> int:
     wanted = plan.limits.memory or d.host.memory_per_worker
     if wanted and d.memory:
         free = min(free, d.memory // wanted)
-    return free
+    return min(free, room(d)) if plan.limits.adapt else free
+
+
+def room(d: Deployment) -> int:
+    """Count the workers that may begin to ask the service, by `limits.adapt`, in addition to those at work."""
+    if not d.plan.limits.adapt:
+        return len(d.workers)
+    return max(0, (d.window or WINDOW_FIRST_WORKERS) - d.at_work)
+
+
+def _until_room(d: Deployment) -> Iterator[float]:
+    """Yield the seconds until the window has room for another, if nobody is refused meanwhile."""
+    if d.narrowed:
+        yield (d.at_work + 1 - d.window) * WIDENED_EACH_S - (d.mono - d.widened_mono) + AFTER_PROBE_S
+    elif d.asking:
+        left = PROBE_S - (d.mono - min(d.asking.values()))
+        if left > 0:  # whoever asks first counts as answered then
+            yield left + AFTER_PROBE_S
+
+
+def holds_back(d: Deployment) -> bool:
+    """Return whether somebody waits for room in the launch window, and for nothing else."""
+    waiting = not room(d) and bool(to_launch(d) or any(worker.until for worker in d.unsettled))
+    return waiting and bool(window_words(d))
+
+
+def window_words(d: Deployment) -> str:
+    """Return how many workers may be at work, and why so many; "" without `limits.adapt`, or where all may be."""
+    most = most_at_once(d)
+    window = d.window or WINDOW_FIRST_WORKERS
+    if not d.plan.limits.adapt or window >= most:
+        return ""
+    since = f"halved at line {d.narrowed}, one more each minute" if d.narrowed else "not refused yet"
+    return f"{window} at work at most, {since} (limits.adapt)"
 
 
 def _staggered(d: Deployment) -> int:
@@ -140,6 +174,8 @@ def _moments(d: Deployment) -> Iterator[float]:
         left = PROBE_S - (d.mono - d.probe_mono) if d.probe else _outage_left(d)
         if left > 0:
             yield left + AFTER_PROBE_S
+    if holds_back(d):
+        yield from _until_room(d)
 
 
 def longest(d: Deployment) -> float:

@@ -15,7 +15,7 @@ from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy import notice, outbox
 from wakeman.core.policy.deployment_rows import resting, short, undone
-from wakeman.core.policy.limits import tokens, used
+from wakeman.core.policy.limits import holds_back, launches_barred, to_launch, tokens, used, window_words
 from wakeman.core.policy.worker_needs import (
     QUOTED_CHARS_MAX,
     Need,
@@ -51,11 +51,11 @@ def needs(d: Deployment, now: datetime, *, alarm_gone: bool = False) -> list[Nee
 
 
 def waiting_for(d: Deployment, now: datetime) -> list[Need]:
-    """List what waits and goes on by itself: an outage, then workers, the soonest first."""
+    """List what waits and goes on by itself: an outage, who waits for room, then workers, the soonest first."""
     if d.outcome != "open":
         return []
     needed = {trouble.worker for trouble in notice.asking_troubles(d)}
-    found = [*([_outage_wait(d)] if d.outage else []), *_queue_waits(d, needed)]
+    found = [*([_outage_wait(d)] if d.outage else []), *_window_wait(d), *_queue_waits(d, needed)]
     rests = resting(d)
     each = [worker_wait(d, w, now, rests.get(w.name)) for w in d.workers.values() if w.name not in needed]
     waiting = [one for one in each if one is not None] + list(_told_again_soon(d))
@@ -136,6 +136,16 @@ def _outage_wait(d: Deployment) -> Need:
     then = f"{d.probe} tries it again now" if d.probe else "one worker tries it again"
     words, until = sanitise(d.outage, QUOTED_CHARS_MAX), None if d.probe else d.outage_until
     return Need("outage", "wait", "service", "unavailable", f", {tries}; {then}", words, until=until)
+
+
+def _window_wait(d: Deployment) -> list[Need]:
+    """Return whom the launch window keeps from being launched."""
+    waiting = to_launch(d)
+    if not waiting or launches_barred(d) or not holds_back(d):
+        return []
+    found = tuple(waiting)
+    does = "waits to be launched" if len(found) == 1 else "wait to be launched"
+    return [Need("window", "wait", names(found), does, f": {window_words(d)}", workers=found)]
 
 
 def _queue_waits(d: Deployment, needed: Collection[str]) -> list[Need]:

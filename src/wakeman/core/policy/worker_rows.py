@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from wakeman.core.log.facts.effect import UNHEARD_AGAIN_S, UNHEARD_MAX
 from wakeman.core.model import BARRING, EDITION_PROGRESS_MIN, QUIET, Deployment, Plan, Rung, WorkerState
-from wakeman.core.policy.attempts import may_retry, missing, overruns, overstays, reset_is_due
+from wakeman.core.policy.attempts import admitted, may_retry, missing, overruns, overstays, reset_is_due
 from wakeman.core.policy.limits import outage_holds
 from wakeman.core.policy.tables import (
     EDITION_EVIDENCE_MIN,
@@ -112,7 +112,8 @@ def _reset(d: Deployment, worker: WorkerState) -> bool:
     """Return whether a live worker's usage limit should have reset, and it can be told so."""
     if not reset_is_due(d, worker) or (d.edition >= EDITION_PROGRESS_MIN and not missing(d, worker)):
         return False
-    return not d.edition or worker is next(w for w in d.workers.values() if reset_is_due(d, w))
+    first = not d.edition or worker is next(w for w in d.workers.values() if reset_is_due(d, w))
+    return first and admitted(d, worker)
 
 
 def ladder(plan: Plan, reason: str) -> tuple[Rung, ...]:

@@ -81,7 +81,8 @@ class Planned(Fact, frozen=True):
         review.adopt_plan(d, self.plan)
         d.profiles = {profile.name: profile.digest for profile in self.profiles}
         d.edition, d.agreed, d.redoes = self.edition, self.agreed, self.redoes
-        d.started, d.in_question = event.at, {}
+        d.started = event.at
+        standing.begin_counting(d)
 
     def summary(self) -> str:
         left = f", what {self.redoes} left" if self.redoes else ""

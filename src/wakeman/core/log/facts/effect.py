@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from wakeman.core.log.facts import standing
 from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
 from wakeman.core.log.facts.observation import take_verdict
+from wakeman.core.log.facts.window import note_request
 from wakeman.core.log.facts.worker import begin_probe, forget_staged, settle_failed_launch
 from wakeman.core.model import (
     EDITION_PROGRESS_MIN,
@@ -164,7 +165,7 @@ class Intended(Fact, frozen=True):
                     worker.swept = (*worker.swept, self.target)
             case "nudge" | "send" if self.confirm:
                 self._begin_prompt(worker_of(d, event), event)
-                begin_probe(d, worker_of(d, event))
+                _ask_service(d, worker_of(d, event), event.seq)
             case "enter":
                 prompt = d.prompt_of(worker_of(d, event))
                 if prompt is not None:
@@ -202,7 +203,7 @@ class Intended(Fact, frozen=True):
             forget_staged(d.units[name])
         d.last_launch = d.mono
         d.restless[worker.name] = None
-        begin_probe(d, worker)
+        _ask_service(d, worker, event.seq)
 
     def _begin_prompt(self, worker: WorkerState, event: Event) -> None:
         worker.swept = () if self.action == "nudge" else worker.swept
@@ -338,6 +339,11 @@ def _supersede(d: Deployment, causes: tuple[str, ...]) -> None:
     for seq, entry in list(d.outbox.items()):
         if all(cause in causes or (checks and cause.startswith("check:")) for cause in entry.causes):
             del d.outbox[seq]
+
+
+def _ask_service(d: Deployment, worker: WorkerState, seq: int) -> None:
+    begin_probe(d, worker)
+    note_request(d, worker, seq)
 
 
 def note_unheard(d: Deployment, worker: WorkerState, action: str) -> None:

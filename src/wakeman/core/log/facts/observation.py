@@ -7,6 +7,7 @@ from msgspec import field
 
 from wakeman.core.log.facts import standing
 from wakeman.core.log.facts.fact import Event, Fact, quoted_words, worker_of
+from wakeman.core.log.facts.window import note_answer, note_refusal, note_time
 from wakeman.core.log.facts.worker import end_probe, meet_refusal
 from wakeman.core.model import (
     ANSWERED,
@@ -83,8 +84,8 @@ class Looked(Fact, frozen=True):
             d.boot = boot
         d.mono, d.memory, d.looked, d.looked_at = mono, self.memory, d.seq, d.at
         d.server, d.keys = self.server or d.server, self.keys or d.keys
-        if d.probe:
-            _judge_probe(d, event.at, gained=bool(gained))
+        if d.probe or d.asking or d.narrowed:
+            _judge_answers(d, event, gained=bool(gained))
         if self.validators is not None:
             d.validators = self.validators
 
@@ -191,6 +192,7 @@ def take_verdict(d: Deployment, verdict: Verdict) -> bool:
     gained = unit.done and not was
     if gained:
         forget_ladder(d.workers[unit.worker])  # something was achieved
+        note_answer(d, unit.worker)
     return gained
 
 
@@ -303,6 +305,31 @@ def _judge_probe(d: Deployment, at: datetime, *, gained: bool) -> None:
             not seen.retries and not 0 <= since < PROBE_S
         ):
             end_probe(d, served=True)
+
+
+def _judge_answers(d: Deployment, event: Event, *, gained: bool) -> None:
+    """Judge whether the service answers: the worker that tries it in an outage, those that ask it, and all by time."""
+    if d.probe:
+        _judge_probe(d, event.at, gained=gained)
+    _judge_requests(d, event.seq)
+    if d.narrowed:
+        note_time(d)
+
+
+def _judge_requests(d: Deployment, seq: int) -> None:
+    """Judge which workers the service has answered: one that runs a tool, or is not refused for `PROBE_S`.
+
+    Boundary: of one whose client is refused, and tries again by itself, it has refused a request.
+    """
+    for name, since in list(d.asking.items()):
+        worker = d.workers[name]
+        seen = worker.observation
+        if not worker.live or worker.prompt or seen is None or seen.session != "running":
+            continue
+        if seen.retries:
+            note_refusal(d, worker, seq)
+        elif seen.activity != "limited" and (seen.working or not 0 <= d.mono - since < PROBE_S):
+            note_answer(d, name)
 
 
 def _note_writer(unit: UnitState, file: FileFingerprint, worker: str, *, inferred: bool) -> None:

@@ -21,6 +21,12 @@ def next_number(d: Deployment) -> int:
     return next(reversed(d.workers.values())).number + 1 if d.workers else 0
 
 
+def begin_counting(d: Deployment) -> None:
+    """Apply that the deployment began: from now on it is counted."""
+    d.in_question = {}
+    d.resettle()
+
+
 def count_enrolled(d: Deployment, worker: WorkerState, units: Sequence[Unit], moved: Sequence[UnitState]) -> None:
     """Apply that a worker was enrolled, or got further units; those that were moved are already its own."""
     worker.unbegun = worker.unbegun and all(unit.outputs for unit in units) and not any(state.begun for state in moved)
@@ -59,6 +65,7 @@ def ask_about(d: Deployment, name: str | None) -> None:
     """
     if d.in_question is None or name in d.in_question or name not in d.workers:
         return
+    d.resettle()
     d.pending.pop(name, None)
     last = next(reversed(d.in_question), "")
     if not last or d.workers[last].number < d.workers[name].number:
@@ -76,6 +83,7 @@ def ask_about_pending(d: Deployment) -> None:
 def count_dropped(d: Deployment, worker: WorkerState) -> None:
     """Apply that a worker was removed, with its units; before, all were asked about."""
     (d.in_question or {}).pop(worker.name, None)
+    d.resettle()
     d.undone -= 0 if worker.review else worker.undone
 
 
@@ -89,3 +97,4 @@ def settle_verified(d: Deployment, worker: WorkerState) -> None:
     in_place = d.plan.workers.workspace == "in place"
     if d.in_question is not None and in_place and not worker.review and not under_way:
         d.in_question.pop(worker.name, None)
+        d.resettle()

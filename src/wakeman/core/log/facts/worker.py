@@ -5,6 +5,7 @@ from typing import cast
 
 from wakeman.core.log.facts import standing
 from wakeman.core.log.facts.fact import Event, Fact, count, quoted_words, worker_of
+from wakeman.core.log.facts.window import note_answer, note_refusal
 from wakeman.core.model import (
     BARRING,
     EDITION_PROGRESS_MIN,
@@ -208,6 +209,8 @@ class Stalled(Fact, frozen=True):
             self._remember(worker)
         d.met = d.met or self.reason == "limited"
         meet_refusal(d, worker, self.fault, event.at)
+        if self.reason == "limited" and self.fault not in BARRING:
+            note_refusal(d, worker, event.seq)
         if self.reason == "silent":
             d.restless[worker.name] = None
 
@@ -276,6 +279,11 @@ class Exited(Fact, frozen=True):
         meet_refusal(d, worker, self.fault, event.at)
         if d.probe == worker.name:
             end_probe(d, served=self.ended_by in ("limit", "itself"))
+        if self.ended_by == "limit" and self.fault not in BARRING:
+            note_refusal(d, worker, event.seq)
+        elif self.ended_by == "itself" and self.code == 0:
+            note_answer(d, worker.name)
+        d.asking.pop(worker.name, None)
         if worker.intent or self.ended_by == "launch":
             settle_failed_launch(d, worker)
         elif self.free:
