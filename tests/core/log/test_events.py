@@ -55,6 +55,40 @@ def test_a_line_read_back_is_the_event_that_was_written() -> None:
     assert (7, NOW, "at:4711", e.Armed(alarm=alarm)) == (event.seq, event.at, event.by, event.data)
 
 
+ODD = "\udce9"
+"""A byte of a name that is not UTF-8."""
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        e.Draft(e.Started(why="é"), worker="w", attempt=2, source="launched", to="running"),
+        e.Draft(e.Armed(alarm=Alarm(kind="at", generation=3, due=NOW, job="12"))),
+        e.Draft(e.Started(why=ODD), worker="w"),
+        e.Draft(e.Noted(text=""), worker=ODD),
+        e.Draft(e.Unknown("dreamt")),
+        e.Draft(
+            e.Planned(name="n", plan=Plan(name="n", units=UnitsSpec()), digest="d", host=Host("/", "/s", python=()))
+        ),
+    ],
+    ids=["plain", "a time", "an odd fact", "an odd worker", "unknown", "first"],
+)
+@pytest.mark.parametrize("hours", [0, 5.75])
+def test_an_event_that_is_kept_as_its_line_is_written_is_the_one_that_is_read(draft: e.Draft, hours: float) -> None:
+    at = NOW.astimezone(timezone(timedelta(hours=hours))) if hours else NOW
+    wanted = e.encode(draft, seq=7, at=at, by="at:1", previous=START, more=True)[0]
+
+    written, event = e.encode_event(draft, seq=7, at=at, by="at:1", previous=START, more=True)
+
+    assert (wanted, e.decode(wanted[:-1])) == (written, event)
+    assert UTC is event.at.tzinfo
+
+
+def test_what_no_reader_would_take_is_not_written() -> None:
+    with pytest.raises(LogDamagedError):
+        e.encode_event(e.Draft(e.Disarmed(generation="x")), seq=7, at=NOW, by="at:1", previous=START)  # type: ignore[arg-type] # wrong
+
+
 @pytest.mark.parametrize("size", [0, e.UNION_FROM_BYTES], ids=["alone", "among many"])
 @pytest.mark.parametrize("kept", [b'"place":{"socket":"/s","tmux":"/bin/tmux"}', b'"socket":"/s","tmux":"/bin/tmux"'])
 def test_a_first_line_tells_where_workers_run_also_as_older_logs_have_it(kept: bytes, size: int) -> None:

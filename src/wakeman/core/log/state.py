@@ -62,8 +62,9 @@ def compose(deployment: Deployment, drafts: Sequence[e.Draft], at: datetime, by:
     lines, events = [], []
     last = len(drafts) - 1
     for n, draft in enumerate(drafts):
-        line, _ = e.encode(draft, seq=deployment.seq + 1, at=at, by=by, previous=deployment.hash, more=n < last)
-        event = e.decode(line[:-1])
+        line, event = e.encode_event(
+            draft, seq=deployment.seq + 1, at=at, by=by, previous=deployment.hash, more=n < last
+        )
         apply(deployment, event)
         lines.append(line)
         events.append(event)
