@@ -668,6 +668,26 @@ def test_a_child_that_is_left_and_could_print_holds_up_the_end_for_a_moment_only
     assert (b"last\n", True) == (kept(bounded), took < 15)
 
 
+@pytest.mark.parametrize("when", ["before anything is printed", "meanwhile"])
+def test_where_the_file_cannot_be_written_it_reads_on_to_the_end_and_ends(tmp_path: Path, sh: str, when: str) -> None:
+    """A state directory may be removed while a program prints."""
+    directory = tmp_path / "streams"
+    directory.mkdir()
+    argv = [sh, str(KEEP), str(directory / "w.1.log"), str(BOUND)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as keeper:
+        assert keeper.stdin is not None
+        assert keeper.stderr is not None
+        if when == "meanwhile":
+            keeper.stdin.write(b"first\n")
+            keeper.stdin.flush()
+            until(lambda: (directory / "w.1.log").exists() and (directory / "w.1.log").read_bytes() == b"first\n")
+        shutil.rmtree(directory)
+        keeper.stdin.write(b"x" * 3 * BOUND)  # more than a pipe holds
+        keeper.stdin.close()
+
+        assert (0, b"") == (keeper.wait(20), keeper.stderr.read())
+
+
 def test_without_the_script_that_keeps_output_it_is_appended_as_it_comes(bounded: Path, sh: str) -> None:
     (bounded.parent.parent / "keep.sh").unlink()
 

@@ -169,6 +169,22 @@ def _limited(said: Said, state: Json) -> Turn:
     reset = state.setdefault("reset", int(time.time()) + int(state.get("seconds", 60)))
     if time.time() >= reset:
         return work(said)
+    return _at_limit(reset)
+
+
+def _walled(said: Said, state: Json) -> Turn:
+    """Be at a usage limit, for all, from the conversation on that is one more than `allowed`, until it resets."""
+    begun, now = state.setdefault("begun", []), time.time()
+    if "reset" not in state:
+        if said.told not in begun and len(begun) < int(state.get("allowed", 4)):
+            begun.append(said.told)
+        if said.told in begun:
+            return work(said)
+        state["reset"] = int(now + int(state.get("seconds", 60)))
+    return work(said) if now >= state["reset"] else _at_limit(state["reset"])
+
+
+def _at_limit(reset: int) -> Turn:
     headers = (("retry-after", "3600"), ("x-should-retry", "false"))
     return Turn(status=429, error=f"Claude AI usage limit reached|{reset}", headers=headers)
 
@@ -442,6 +458,7 @@ PLAYS: dict[str, Callable[[Said, Json], Turn]] = {
     "begs": _begs,
     "wonders": _wonders,
     "limit": _limited,
+    "walled": _walled,
     "rate": _rated,
     "orphans": _orphans,
     "shirks": _shirks,

@@ -5,7 +5,8 @@
 #
 # When FILE has MAX bytes, its first and its last quarter stay, and a line between them counts what was left out: the
 # end of FILE is always what was printed last. FILE is replaced then; nobody else may write to it.
-# On a full disk it reads on, so that the program that prints is neither ended nor held up.
+# On a full disk, or when FILE cannot be written, it reads on, so that the program that prints is neither ended nor held
+# up.
 # It ends when nobody has the pipe open for writing.
 
 file=$1 max=$2
@@ -35,12 +36,12 @@ now=0
 [ ! -s "$file" ] || now=$(size)
 while :; do
     reads=$(((max - now) / 65536)) # each takes 64 KiB at most, whatever comes: so many fit
-    if [ "$reads" -gt 0 ]; then
+    if [ "$reads" -gt 0 ] && { true >>"$file"; } 2>/dev/null; then
         before=$now
         dd bs=65536 count="$reads" >>"$file" 2>/dev/null && ended=1 || ended=
         now=$(size)
-        [ -z "$ended" ] || [ "$now" -gt "$before" ] || break
-    elif cut "$now"; then
+        [ -z "$ended" ] || [ "$now" -gt "$before" ] || [ ! -e "$file" ] || break
+    elif [ "$reads" -le 0 ] && cut "$now"; then
         now=$(size)
     else
         [ "$(dd bs=65536 count=16 2>/dev/null | wc -c)" -gt 0 ] || break
