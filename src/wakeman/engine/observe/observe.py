@@ -153,7 +153,7 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     placed = () if follows else _with_locations(d, units)
     paths = _final_paths(d, units) if follows else _paths_to_stat(placed)
     boot = world.clock.boot()
-    marks = world.files.marks([*_reports(d, live, listing, begun), *paths])
+    marks = findings.marks = world.files.marks([*_reports(d, live, listing, begun), *paths])
     saw = calm.sight_fingerprint(d, boot, listing, listed, marks) if follows else ""
     mono = world.clock.mono()
     if saw and saw == calm.recalled(world, d):
@@ -291,13 +291,13 @@ def _reports(d: Deployment, live: Iterable[WorkerState], listing: Listing, begun
     runs = {seen.session_id for seen in listing.seen if seen.phase == "running"}
     for worker in live:
         plan = d.plan_of(worker).workers
-        known = _attempt_name(worker) in begun
+        mute, known = plan.harness == calm.MUTE, _attempt_name(worker) in begun
         if not known or worker.session_id not in runs:
             yield layout.exit_file(host, worker)
-        if not known or plan.harness != calm.MUTE:
+        if not (known and mute):
             yield layout.claim(host, worker)
         yield layout.stream(host, worker)
-        if plan.harness != calm.MUTE:
+        if not mute:
             yield layout.denied(host, worker)
         if plan.mode == "interactive":
             yield layout.hook(host, worker)
