@@ -1,10 +1,10 @@
-"""`python -m wakeman`, as alarms and the ends of workers call it."""
+"""`python -m wakeman`, as alarms, the ends of workers and other programs call it."""
 
 import gc
 import sys
 
-if sys.argv[1:2] == ["check"]:
-    gc.disable()  # a check is over before it would pay to collect what its imports leave
+if sys.argv[1:2] in (["check"], ["status"]):
+    gc.disable()  # both are over before it would pay to collect what their imports leave
 
 # msgspec takes from `typing` what it would take from this package, which costs more to load than a seventh of a check.
 if hidden := "typing_extensions" not in sys.modules:

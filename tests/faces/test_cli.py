@@ -31,6 +31,7 @@ from wakeman.faces.cli import main
 from wakeman.faces.cli.check import plain_options
 from wakeman.faces.cli.options import duration
 from wakeman.faces.cli.show import _directed
+from wakeman.faces.cli.status import plain_status
 
 pytestmark = pytest.mark.real
 
@@ -1135,6 +1136,25 @@ def test_the_words_of_an_alarm_are_read_without_argparse() -> None:
 
     assert plain is not None
     assert ("night", "/s", "at", "7:ab") == (plain.name, plain.state, plain.by, plain.head)
+
+
+ASKED = ("night", "--json", "--state", "/s", "--all", "--only", "stuck", "", "--", "-x", "--json=1", "two")
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a busy machine
+@given(st.lists(st.sampled_from(ASKED), max_size=6))
+def test_what_is_read_of_a_status_without_argparse_is_what_argparse_reads(words: list[str]) -> None:
+    plain = plain_status(words, {})
+
+    assert plain is None or vars(cli.parser("status").parse_args(words)) == vars(plain)
+
+
+def test_the_words_of_a_program_that_asks_for_the_status_are_read_without_argparse() -> None:
+    plain = plain_status(["night", "--json", "--state", "/s"], {})
+
+    assert plain is not None
+    assert ("night", "/s", True) == (plain.name, plain.state, plain.json)
+    assert plain_status(["night", "--json"], {"WAKEMAN_STATUS_ALL": "1"}) is None
 
 
 @pytest.mark.parametrize("key", ["WAKEMAN_CHECK_BY", "WAKEMAN_JSON", "WAKEMAN_DRY_RUN", "WAKEMAN_CHECK_QUIET"])

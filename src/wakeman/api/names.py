@@ -13,7 +13,7 @@ from wakeman.core.log.events import stamp
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy import review
 from wakeman.core.policy.deployment_rows import undone
-from wakeman.engine.runs import latest, readable
+from wakeman.engine.runs import latest_name, readable
 from wakeman.ports import World
 
 LIVE_LOG_NAME = "events.jsonl"
@@ -26,12 +26,10 @@ PROPOSALS_MAX = 10
 def named(world: World, name: str) -> str:
     """Return the exact name of a deployment: `NAME` is its latest run, `NAME.1` the first.
 
-    Boundary: does not check that it exists. Raises: LogDamagedError.
+    Boundary: does not check that it exists.
     """
     base, _, run = name.partition(".")
-    if not run and any(found.partition(".")[0] == name for found in world.logs.names()):
-        return latest(world, name)[0]
-    return base if run == "1" else name
+    return latest_name(world, name) or name if not run else base if run == "1" else name
 
 
 def only_one(world: World, verb: str, among: Literal["open", "closed", "any", "last"]) -> str:

@@ -32,6 +32,7 @@ from wakeman.core.model import (
     Activity,
     Deployment,
     EndedBy,
+    FileFingerprint,
     Outcome,
     Review,
     State,
@@ -407,13 +408,15 @@ def _host_status(
     )
 
 
-def _room(world: World, d: Deployment) -> RoomStatus:
+def _room(world: World, d: Deployment, known: Mapping[str, FileFingerprint]) -> RoomStatus:
+    """Return how much room is left, and what the streams take; `known` are files that were statted a moment ago."""
     workers = (msgspec.structs.replace(w, attempt=n) for w in d.workers.values() for n in range(1, w.attempt + 1))
-    kept = world.files.marks([layout.stream(d.host, worker) for worker in workers])
+    streams = [layout.stream(d.host, worker) for worker in workers]
+    kept = {**world.files.marks([path for path in streams if path not in known]), **known}
     return RoomStatus(
         state=world.files.room(d.host.directory),
         root=world.files.room(d.host.root),
-        streams=sum(mark.size for mark in kept.values()),
+        streams=sum(kept[path].size for path in streams if path in kept),
     )
 
 
@@ -505,9 +508,10 @@ def _read_status(world: World, name: str, *, recorded: bool) -> Status:
     at = d.looked_at
     if why := elsewhere(world, name, d):
         return msgspec.structs.replace(shape(d, world.clock.now(), at, stands=False), elsewhere=why)
+    findings = Findings()
     if not recorded and d.outcome == "open":
-        at = _glance(world, d)
-    return msgspec.structs.replace(describe(world, d, at), room=_room(world, d))
+        at = _glance(world, d, findings)
+    return msgspec.structs.replace(describe(world, d, at), room=_room(world, d, findings.marks))
 
 
 def _listed_status(world: World, name: str, *, recorded: bool) -> ListedStatus | UnreadableStatus:
@@ -519,10 +523,10 @@ def _listed_status(world: World, name: str, *, recorded: bool) -> ListedStatus |
     return ListedStatus(**msgspec.structs.asdict(data), code=_code(data))
 
 
-def _glance(world: World, d: Deployment) -> datetime:
+def _glance(world: World, d: Deployment, findings: Findings) -> datetime:
     """Apply one observation to a deployment that was read for this purpose. The log is not changed."""
     now = world.clock.now()
-    looked, _ = observe(world, d, Findings(), Mishaps())
+    looked, _ = observe(world, d, findings, Mishaps())
     drafts = [e.Draft(looked)]
     while drafts:
         apply_drafts(d, drafts, now, world.by)

@@ -23,11 +23,14 @@ def readable(world: World) -> dict[str, Deployment]:
 
 def latest(world: World, name: str) -> tuple[str, Deployment | None]:
     """Return the newest deployment of a plan's name: `NAME`, or `NAME.N` with the highest N."""
+    newest = latest_name(world, name)
+    return (name, None) if newest is None else (newest, world.logs.read(newest))
+
+
+def latest_name(world: World, name: str) -> str | None:
+    """Return the name of the newest deployment of a plan's name; None if there is none. Its log is not read."""
     runs = [found for found in world.logs.names() if found == name or re.fullmatch(re.escape(name) + r"\.\d+", found)]
-    if not runs:
-        return name, None
-    newest = max(runs, key=_run_number)
-    return newest, world.logs.read(newest)
+    return max(runs, key=_run_number, default=None)
 
 
 def _readable(world: World) -> Iterator[tuple[str, Deployment]]:

@@ -68,10 +68,12 @@ class Disk:
         """Stat files, through symlinks. Cost: of many in one directory only those that a listing of it has."""
         found: dict[str, FileFingerprint] = {}
         for path in _perhaps_there(paths):
-            with suppress(OSError, ValueError):
+            try:  # for thousands of files, at each check: `suppress` would take as long as the call
                 seen = os.stat(path)
-                if stat.S_ISREG(seen.st_mode):
-                    found[path] = _marked(path, seen)
+            except (OSError, ValueError):
+                continue
+            if stat.S_ISREG(seen.st_mode):
+                found[path] = _marked(path, seen)
         return found
 
     def entries(self, paths: Iterable[str]) -> dict[str, PathEntry]:
@@ -439,8 +441,10 @@ def _perhaps_there(paths: Iterable[str]) -> Sequence[str]:
 
 
 def _marked(path: str, seen: os.stat_result) -> FileFingerprint:
-    # Some file systems keep times that no line of the log could hold.
-    mtime_ns = min(max(seen.st_mtime_ns, -LOGGED_NUMBER_MAX), LOGGED_NUMBER_MAX)
+    mtime_ns = seen.st_mtime_ns
+    if not -LOGGED_NUMBER_MAX <= mtime_ns <= LOGGED_NUMBER_MAX:
+        # Some file systems keep times that no line of the log could hold.
+        mtime_ns = LOGGED_NUMBER_MAX if mtime_ns > 0 else -LOGGED_NUMBER_MAX
     return FileFingerprint(path, seen.st_size, mtime_ns, seen.st_ino)
 
 

@@ -20,12 +20,17 @@ def without_absent(paths: Sequence[str], least: int) -> list[str]:
     """
     together: dict[str, list[str]] = {}
     for path in paths:
-        together.setdefault(path.rpartition("/")[0], []).append(path)
+        together.setdefault(path[: max(0, path.rfind("/"))], []).append(path)
     absent: set[str] = set()
     for directory, wanted in together.items():
         if directory and len(wanted) >= least:
             there = _names_listed(directory, LISTED_NAMES_MAX * len(wanted))
-            absent.update(path for path in wanted if there is not None and not _may_be_there(path, there))
+            cut = len(directory) + 1
+            absent.update(
+                path
+                for path in wanted
+                if there is not None and path[cut:].lower() not in there and _has_one_spelling(path[cut:])
+            )
     return [path for path in paths if path not in absent]
 
 
@@ -41,7 +46,5 @@ def _names_listed(directory: str, most: int) -> set[str] | None:
     return set(names) if len(names) <= most else None
 
 
-def _may_be_there(path: str, there: set[str]) -> bool:
-    name = path.rpartition("/")[2]
-    plain = name.isascii() and "~" not in name and name not in ("", ".", "..")
-    return not plain or name.lower() in there
+def _has_one_spelling(name: str) -> bool:
+    return name.isascii() and "~" not in name and name not in ("", ".", "..")

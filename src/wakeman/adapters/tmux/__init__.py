@@ -122,8 +122,11 @@ class Tmux:
         Boundary: a server that runs but whose socket was removed makes it anew; otherwise its sessions are unknown. A
         server that had the number of the one that answers has ended: in a container that is started anew it often has.
         """
-        homes = {session_id: server_of(session_id) or server for session_id, server in known.items()}
         listing = self._list()
+        own = f"@{listing.server}"
+        # Most are of the server that answers: an id is taken apart only where it does not end in that.
+        others = {session_id: server for session_id, server in known.items() if not session_id.endswith(own)}
+        homes = {session_id: server_of(session_id) or server for session_id, server in others.items()}
         if listing.state == "down" and self._reopened(set(homes.values()) - {""}):
             listing = self._list()
         if listing.state == "unknown":

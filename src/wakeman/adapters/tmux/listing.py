@@ -39,9 +39,9 @@ def read_listing(parts: list[str]) -> Listing:
     server = ""
     seen: dict[str, SessionInfo] = {}
     ranks: dict[str, tuple[bool, int]] = {}
+    # By position, and each text tried for plainness first: a server may have a thousand panes, at each check.
     for place in range(0, len(parts), width):
-        facts = parts[place].split(",")
-        pid, started, number, pane, pane_pid, dead, code, signal, created, activity, own = facts
+        pid, started, number, pane, pane_pid, dead, code, signal, created, activity, own = parts[place].split(",")
         name, mark, title = parts[place + 1 : place + width]
         over = dead == "1" or (mark != "" and not own)  # our own pane was closed, another is open
         server = f"{pid}:{started}"
@@ -51,24 +51,23 @@ def read_listing(parts: list[str]) -> Listing:
             continue
         ranks[session_id] = rank
         seen[session_id] = SessionInfo(
-            session=name,
-            session_id=session_id,
-            phase=_phase(over, code, signal),
-            pid=int(pane_pid),
-            code=int(code) if code else None,
-            why=f"its wrapper was ended by signal {signal}" if over and signal and not code else "",
-            created=float(created),
-            activity=float(activity),
-            mark=mark,
-            title=plain_text(title).strip(),
+            name,
+            session_id,
+            _final_phase(code, signal) if over else "running",
+            mark,
+            int(pane_pid),
+            int(code) if code else None,
+            "",
+            f"its wrapper was ended by signal {signal}" if over and signal and not code else "",
+            float(created),
+            float(activity),
+            title.strip() if title.isprintable() else plain_text(title).strip(),
         )
     return Listing("up", server, tuple(seen.values()))
 
 
-def _phase(over: bool, code: str, signal: str) -> Phase:
-    """Return the phase of a pane. Boundary: the status of one that has just died may still be missing."""
-    if not over:
-        return "running"
+def _final_phase(code: str, signal: str) -> Phase:
+    """Return the phase of a pane that is over. Boundary: the status of one that has just died may still be missing."""
     return "killed" if signal and not code else "exited"
 
 

@@ -101,11 +101,16 @@ class Usage(Struct, frozen=True, omit_defaults=True):
 
     def __add__(self, other: "Usage") -> "Usage":
         """Add two; a value that only one of them has is kept."""
+        if self == other == _UNSAID:
+            return _UNSAID
         return Usage(
             input=_sum(self.input, other.input),
             output=_sum(self.output, other.output),
             cost=_sum(self.cost, other.cost),
         )
+
+
+_UNSAID = Usage()
 
 
 def _sum(one: Any, other: Any) -> Any:

@@ -52,17 +52,17 @@ def progress(d: Deployment, now: datetime) -> Progress:
 def of_worker(d: Deployment, worker: WorkerState, now: datetime) -> Progress:
     """Return the progress of one worker, since its first launch."""
     done, made = _counts(d, worker)
+    if made < ESTIMATE_UNITS_MIN:
+        return Progress(done=done, total=len(worker.units))
     spent = (now - (worker.began or now)).total_seconds()
     return _progress(done, len(worker.units), made, min(spent, _worked_seconds(d, now)), open_=worker.live)
 
 
 def _counts(d: Deployment, worker: WorkerState) -> tuple[int, int]:
     """Count a share's units that are done, or written and not verified; and those of them made in this deployment."""
-    units = [d.units[name] for name in worker.units]
-    done = sum(1 for unit in units if unit.done)
-    found = sum(1 for unit in units if unit.done and not _made_here(d, unit))
-    ahead = max(done, min(worker.written, len(units)))
-    return ahead, ahead - found
+    done = [unit for name in worker.units if (unit := d.units[name]).done]
+    ahead = max(len(done), min(worker.written, len(worker.units)))
+    return ahead, ahead - sum(not _made_here(d, unit) for unit in done)
 
 
 def _made_here(d: Deployment, unit: UnitState) -> bool:

@@ -52,7 +52,7 @@ class Findings(Struct):
 
     Shape: `parsed` is what is wrong with a file, "" for nothing, by its format and its mark where it lies; `checked`
     goes by a unit's key; `trouble` is why no file can be parsed now. `recall` knows the look before, if any does;
-    `calm` is the fingerprint of all that the last look saw, if it found nothing new.
+    `calm` is the fingerprint of all that the last look saw, if it found nothing new; `marks` are those of its files.
     """
 
     parsed: dict[tuple[Format, FileFingerprint], str] = {}
@@ -60,6 +60,7 @@ class Findings(Struct):
     trouble: str = ""
     recall: Recall | None = None
     calm: str = ""
+    marks: Mapping[str, FileFingerprint] = {}
 
 
 class Waiting(Struct, frozen=True):

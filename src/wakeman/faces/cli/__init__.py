@@ -182,19 +182,23 @@ def _run_verb(words: list[str]) -> int:
 
         raise unknown_verb(verb, VERBS, *words[1:2])
     try:
-        options = _plain_check(words) or parser(verb).parse_args(words[1:])
+        options = _read_plainly(words) or parser(verb).parse_args(words[1:])
     except SystemExit:  # argparse has printed the help
         return 0
     return int(_load_verbs(VERBS[verb][1])[verb][2](options))
 
 
-def _plain_check(words: list[str]) -> Namespace | None:
-    """Return the options of a check as scripts call it, without argparse, whose import is a tenth of a check."""
-    if words[0] != "check":
-        return None
-    from wakeman.faces.cli.check import plain_options
+def _read_plainly(words: list[str]) -> Namespace | None:
+    """Return the options of a check or a status as programs call it, without argparse: its import is a tenth."""
+    if words[0] == "check":
+        from wakeman.faces.cli.check import plain_options
 
-    return plain_options(words[1:], os.environ)
+        return plain_options(words[1:], os.environ)
+    if words[0] == "status":
+        from wakeman.faces.cli.status import plain_status
+
+        return plain_status(words[1:], os.environ)
+    return None
 
 
 def _load_verbs(module: str) -> dict:  # type: ignore[type-arg] # its type lives in a module that a check does without

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -14,6 +14,8 @@ from wakeman.core.errors import UsageError, WakemanError
 from wakeman.core.text import sanitise
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from wakeman.api.answer import Answer, T_co
     from wakeman.api.status import (
         ProgressStatus,
@@ -130,6 +132,13 @@ def print_error(error: WakemanError, words: Sequence[str]) -> int:
 
 def json_line(value: object) -> None:
     """Print one JSON object. Escapes: everything but ASCII."""
+    import msgspec
+
+    with suppress(UnicodeEncodeError):  # of a name that is no UTF-8
+        text = msgspec.json.format(msgspec.json.encode(value), indent=0)
+        if text.isascii():
+            raw(text.decode())
+            return
     import json
 
     raw(json.dumps(value))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from wakeman.api.names import named
 from wakeman.api.status import Status, Statuses, status, statuses
-from wakeman.faces.cli import options as given
-from wakeman.faces.cli.options import Verb
 from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import out, print_note, printable, show
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Mapping, Sequence
+
     from wakeman.api.inbox import Inbox
+    from wakeman.faces.cli.options import Verb
 
 
 def _status_options(parser: ArgumentParser) -> None:
+    from wakeman.faces.cli import options as given
+
     parser.add_argument("name", metavar="NAME", nargs="?", help="deployment (default: all, a line each)")
     parser.add_argument(
         "--all", action="store_true", help="print every worker, or every deployment, in any number of rows"
@@ -31,6 +34,39 @@ def _status_options(parser: ArgumentParser) -> None:
         action="store_true",
         help="exit with 0 if it is done, 1 failed, 4 not finished, 5 if it needs you",
     )
+
+
+def plain_status(words: Sequence[str], environ: Mapping[str, str]) -> Namespace | None:
+    """Return what argparse makes of the words of a program: `NAME --json --state DIR`, in any order.
+
+    Boundary: None for anything else, and where a variable stands for an option; argparse reads that, and refuses it.
+    """
+    from types import SimpleNamespace
+
+    if any(key.startswith(("WAKEMAN_STATUS_", "WAKEMAN_JSON", "WAKEMAN_DRY_RUN")) for key in environ):
+        return None
+    found: dict[str, object] = {}
+    rest = iter(words)
+    for word in rest:
+        key, value = ("name", word) if not word.startswith("-") else (word.removeprefix("--"), "")
+        if word == "--state":
+            value = next(rest, "")
+        elif word != "--json" and key != "name":
+            return None
+        if key in found or (key != "json" and value[:1] in ("", "-")):
+            return None
+        found[key] = value or True
+    if not {"name", "json"} <= found.keys():
+        return None
+    unnamed: dict[str, object] = {
+        "state": None,
+        "all": False,
+        "only": [],
+        "recorded": False,
+        "exit_code": False,
+        "dry_run": False,
+    }
+    return cast("Namespace", SimpleNamespace(**{**unnamed, "verb_called": "status", **found}))
 
 
 def _status(options: Namespace) -> int:
