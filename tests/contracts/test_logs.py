@@ -304,7 +304,18 @@ def test_who_stands_by_is_told_once_a_check_is_wanted(logs: Logs, tmp_path: Path
         assert wanted is not None
         before = wanted()
         want(logs, tmp_path)
-        assert (False, True) == (before, wanted())
+        told = wanted()
+
+    assert (False, True, True) == (before, told, wanted())
+
+
+def test_what_was_wanted_at_the_last_moment_is_told_behind_the_end(logs: Logs, tmp_path: Path) -> None:
+    with logs.stand_by("night") as wanted:
+        assert wanted is not None
+        assert not wanted()
+        want(logs, tmp_path)
+
+    assert wanted()
 
 
 def test_what_was_wanted_before_is_not_told_to_who_stands_by_later(logs: Logs, tmp_path: Path) -> None:

@@ -274,3 +274,12 @@ def test_an_end_wakes_who_stands_by_for_it_and_starts_nothing(place: Path, stand
     assert ((0, 0), False) == (told, (place / "check.log").exists())
     assert standing == (standing and (place / "standing").stat().st_size > 0)
     assert standing == (place / "standing").exists()
+
+
+def test_an_end_starts_a_check_if_who_stood_by_has_ended_meanwhile(place: Path) -> None:
+    """It has looked at `standing` for the last time, and ends between the two tests of the script."""
+    (place / "standing").touch()
+    tried = place / "tried"
+    program(place / "bin" / "flock", f'[ -e "{tried}" ] || {{ : >"{tried}"; exit 1; }}')
+
+    assert (6, True) == (fired(place, "it was started", 6, by="exit")[0], (place / "check.log").exists())

@@ -1,4 +1,6 @@
-"""Plans of thousands of items: they are in several lines of the log, of one write, and the plan is what they make."""
+"""Plans of thousands of items: they are in several lines of the log, of one write, and the plan is what they make; and
+as many units are judged some at a time.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,11 @@ from wakeman.adapters.eventlog.audit_reader import AuditReader
 from wakeman.adapters.eventlog.log_reader import Reading, apply_all
 from wakeman.audit.report import audit
 from wakeman.core.errors import UsageError
-from wakeman.core.log.events import LINE_BYTES_MAX, Amended, Listed, Planned
+from wakeman.core.log.events import LINE_BYTES_MAX, Amended, Listed, Looked, Planned
 from wakeman.core.model import Deployment
 from wakeman.core.plan.shares import plan_digest
 from wakeman.engine.check import check
+from wakeman.engine.observe import observe
 from wakeman.engine.start.deploy import INLINE_ITEMS_BYTES_MAX, amend
 from wakeman.engine.start.prepare import prepare_plan
 
@@ -179,3 +182,18 @@ def test_items_that_are_not_as_they_were_logged_are_found(
     forge(log)
 
     assert kinds == {kind for kind, _ in audited(log.encoded(), tmp_path)}
+
+
+@pytest.mark.parametrize("stage", [False, True])
+def test_units_that_are_judged_some_at_a_time_at_the_end_are_judged_as_all_at_once(
+    stage: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def night() -> list[Looked]:
+        play = Play(workers=3, units=3, plan={"workers": {"stage": stage}})
+        play.run()
+        return [event.data for event in play.events if isinstance(event.data, Looked)]
+
+    together = night()
+    monkeypatch.setattr(observe, "PLACED_UNITS_MAX", 2)
+
+    assert together == night()

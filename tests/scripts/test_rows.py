@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import pytest
 from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act
 from wakeman.core.log.events import Armed, Launched, Looked
 from wakeman.core.model import Deployment, FileFingerprint, Format, ParseLimitSpec
-from wakeman.engine.check import OBSERVATIONS_MAX, ROW_STEP_MAX_S, check
+from wakeman.engine.check import BURST_S, OBSERVATIONS_MAX, ROW_STEP_MAX_S, check
 
 SLOW = Act(seconds=3600)
 
@@ -38,6 +39,13 @@ def launches(play: Play) -> list[float]:
     """Return when each launch was, in seconds since the first."""
     at = [event.at for event in play.events if isinstance(event.data, Launched)]
     return [round((one - at[0]).total_seconds(), 1) for one in at]
+
+
+def first_end(play: Play) -> None:
+    """Let it go on to the first end, which no check has seen."""
+    while not play.stage.sessions.pushes:
+        play.stage.clock.advance(0.1)
+        play.stage.sessions.play()
 
 
 def by(play: Play) -> set[str]:
@@ -121,6 +129,50 @@ def test_a_second_process_does_not_wait_beside_the_first() -> None:
         checked(play)
 
     assert 1 == len(launches(play))
+
+
+def test_a_worker_s_end_is_seen_by_the_process_that_another_end_has_started() -> None:
+    play = Play(workers=3, units=1)
+    play.stage.acts.update({"w0": Act(seconds=5), "w1": Act(seconds=5.5), "w2": SLOW})
+    play.up()
+    first_end(play)
+
+    def pause(seconds: float) -> None:
+        play.stage.clock.advance(seconds)
+        play.stage.sessions.play()
+        if len(play.stage.sessions.pushes) == 2:
+            play.stage.sessions.pushes.clear()
+            play.stage.logs.want(NAME)
+
+    check(play.stage.world("exit:7"), NAME, pause=pause)
+
+    assert {"w0": "verified", "w1": "verified", "w2": "running"} == play.states()
+    assert {"up:1", "exit:7"} == {event.by for event in play.events}
+
+
+@pytest.mark.parametrize(("by", "stays"), [("exit:7", BURST_S), ("hook:7", 0), ("timer:7", 0)])
+def test_who_was_started_by_an_end_and_saw_one_stays_for_a_moment_while_others_are_at_work(
+    by: str, stays: float
+) -> None:
+    play = row(2, stagger=0)
+    before = play.stage.clock.mono()
+
+    checked(play, by)  # it sees that both have begun
+    between = play.stage.clock.mono()
+    checked(play, by)
+
+    assert (stays, 0) == (round(between - before, 3), play.stage.clock.mono() - between)
+
+
+def test_nobody_stays_for_ends_that_cannot_come() -> None:
+    play = Play(workers=1, units=1)
+    play.up()
+    first_end(play)
+    before = play.stage.clock.mono()
+
+    checked(play, "exit:7")
+
+    assert ("complete", before) == (play.deployment.outcome, play.stage.clock.mono())
 
 
 def test_what_a_worker_makes_until_its_share_is_whole_is_not_parsed_for_the_row() -> None:

@@ -39,8 +39,9 @@ case $by in
         if command -v flock >/dev/null && (: >>coming) 2>/dev/null; then
             exec 9>>coming
             if ! flock -n 9; then
-                [ ! -e standing ] || echo >>standing # one that stands by has begun, and looks at once
-                exit 0
+                [ -e standing ] || exit 0
+                echo >>standing # one that stands by looks at once
+                flock -n 9 || exit 0 # it has ended just now
             fi
         fi ;;
 esac

@@ -35,6 +35,8 @@ EXAMINATIONS_MAX = 3
 """Times that one call examines a unit's outputs at most: those that change meanwhile wait for the next."""
 ROW_STEP_MAX_S = 10.0
 """Seconds between two launches at most for which one process makes a whole row of them."""
+BURST_S = 1.0
+"""Seconds that a process stays after a worker's end, or a row, for the ends of others: they come in bursts."""
 STAND_BY_POLL_S = 0.02
 """Seconds after which a process that stands by looks whether a check is wanted."""
 MISSED_MAX, MISSED_CHARS_MAX, DETAIL_CHARS_MAX = 20, 200, 500
@@ -47,31 +49,37 @@ another, which observes again anyway; it only waits for a process that writes a 
 
 class LaunchRow(Struct):
     """A row of launches that one process makes, each some seconds after the one before: `due` is the next one's time on
-    the monotonic clock, 0 for none. Without `pause`, which lets seconds pass, each is left to a timer.
+    the monotonic clock, 0 for none. In a `burst` it stays for a moment behind its last look, if it has `acted`. `pause`
+    lets seconds pass; without it, each launch is left to a timer.
     """
 
     pause: Callable[[float], None] | None = None
     due: float = 0.0
+    burst: bool = False
+    acted: bool = False
 
     def soon(self, seconds: float, launches: bool) -> Do[None]:
         """Return what makes the next check come: this process itself, or a timer."""
         held = self.pause is not None and launches and seconds <= ROW_STEP_MAX_S
         return StayFor(self) if held else Soon(seconds, launches)
 
-    def next_is_due(self, world: World, name: str) -> bool:
+    def goes_on(self, world: World, d: Deployment) -> bool:
         """Stand by for the next launch, or until a check is wanted; return whether there is one to make.
 
         Boundary: not where another process stands by already: it looks when that launch is due.
         """
         due, self.due = self.due, 0.0
-        if not due or self.pause is None:
+        at_work = (
+            self.burst and self.acted and d.outcome == "open" and any(worker.live for worker in d.workers.values())
+        )
+        if self.pause is None or not (due or at_work):
             return False
-        with world.logs.stand_by(name) as wanted:
-            if wanted is None:
-                return False
-            while not wanted() and (left := due - world.clock.mono()) > 0:
+        self.burst = True
+        until = due or world.clock.mono() + BURST_S
+        with world.logs.stand_by(d.name) as wanted:
+            while wanted is not None and not wanted() and (left := until - world.clock.mono()) > 0:
                 self.pause(min(left, STAND_BY_POLL_S))
-        return True
+        return wanted is not None and (bool(due) or wanted())
 
 
 class StayFor(Unrecorded, frozen=True):
@@ -91,6 +99,7 @@ class RearmBehind(Struct, frozen=True):
 
     def perform(self, world: World, d: Deployment) -> e.Armed | None:
         """Return the fact to record, as `Rearm` does."""
+        self.row.acted = True  # asked only behind a check that has done something
         return None if self.row.due else Rearm().perform(world, d)
 
     def recorded(self, d: Deployment, write: Write) -> e.Armed | None:
@@ -108,7 +117,7 @@ def check(
     launches. Effects: all actions of the decision tables. A closed deployment only delivers overdue notices. Raises:
     BusyError when another check holds the lock: it will observe again.
     """
-    findings, row = Findings(recall=recall), LaunchRow(pause)
+    findings, row = Findings(recall=recall), LaunchRow(pause, burst=world.by.startswith("exit"))
     examined: dict[str, int] = {}
     known: Sequence[str] | None = None  # who waits since the look before, if this one only follows from it
     wait = LOCK_WAIT_S.get(world.by.partition(":")[0], LOCK_WAIT_DEFAULT_S)
@@ -138,7 +147,7 @@ def check(
             begun = examine(world, d, fresh, findings)
             examined.update({key: examined.get(key, 0) + 1 for key in begun})
         known = None if log.seen else [unit.key for unit in fresh]
-        if known == [] and not row.next_is_due(world, name):
+        if known == [] and not row.goes_on(world, d):
             break
     else:
         if row.due:

@@ -72,6 +72,6 @@ class Logs(Protocol):
     def stand_by(self, name: str) -> AbstractContextManager[Callable[[], bool] | None]:
         """Stand by for the checks that others want meanwhile: those that an end or a hook starts need not begin.
 
-        Shape: yields what tells whether one was wanted; whoever stands by looks then. None while another process stands
-        by. Boundary: the log can be held meanwhile; a process that dies stands by no more.
+        Shape: yields what tells whether one was wanted, also behind the end; whoever stood by looks then. None while
+        another process stands by. Boundary: the log can be held meanwhile; a process that dies stands by no more.
         """

@@ -14,17 +14,21 @@ from os.path import join
 
 from wakeman.adapters.eventlog.segments import COMING, STANDING, close_quietly, refusing
 
+UNRENEWED_CALLS_MAX = 10
+"""Calls after which `coming` is looked at again, at most."""
 UNHELD = -1
 """In the place of a descriptor: `coming` is not held."""
 
 
 @contextmanager
 def stood_by(directory: str) -> Iterator[Callable[[], bool] | None]:
-    """Stand by, as `Logs.stand_by` says. The script adds a byte to `standing` for each check that is wanted."""
+    """Stand by, as `Logs.stand_by` says. The script adds a byte to `standing` for each check that is wanted, and then
+    tests `coming` again: so what is added after the last look at it, behind the end, begins a check of its own.
+    """
     file = join(directory, STANDING)
     with refusing(file):
         own = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    announced = Announced(directory)
+    announced, ended = Announced(directory), list[bool]()
     try:
         if not _flocked(own):
             yield None
@@ -32,12 +36,15 @@ def stood_by(directory: str) -> Iterator[Callable[[], bool] | None]:
         os.ftruncate(own, 0)  # before it is announced: what is wanted from then on is seen
 
         def wanted() -> bool:
+            if ended:
+                return ended[0]
             announced.renew()
             return os.fstat(own).st_size > 0
 
         yield wanted
     finally:
         announced.end()
+        ended.append(os.fstat(own).st_size > 0)
         close_quietly(own)
 
 
@@ -46,10 +53,12 @@ class Announced:
 
     def __init__(self, directory: str) -> None:
         self._file, self._fd = join(directory, COMING), UNHELD
+        self._calls = 0
 
     def renew(self) -> None:
-        """Hold the file that has this name now."""
-        if self._is_held():
+        """Hold the file that has this name now. Cost: a look every tenth call; if it was removed, one check begins."""
+        self._calls += 1
+        if self._calls % UNRENEWED_CALLS_MAX != 1 or self._is_held():
             return
         self.end()
         with suppress(OSError):

@@ -29,6 +29,7 @@ from wakeman.core.model import (
     Observation,
     Session,
     UnitState,
+    Verdict,
     WorkerState,
     attempt_id,
 )
@@ -62,6 +63,8 @@ LEFT_OUT = rb"\n\[wakeman: [0-9]+ bytes left out\]\n"
 """What `keep.sh` writes in place of the middle of a stream."""
 TRANSCRIPT_BYTES_MAX = 16 * 1024 * 1024
 """Bytes of a client's transcript that are read for its usage; a longer one gives none."""
+PLACED_UNITS_MAX = 10_000
+"""Units at most whose places are known at once, where all are judged."""
 EXIT_FILE_BYTES_MAX = 64
 """Bytes of an exit file that are read."""
 STATUS_MAX = 255
@@ -169,14 +172,12 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     )
     observations = _without_keys(world, d, _sightings(world, executor, view, live, mishaps))
     over = {s.worker for s in observations if s.session in ENDED}
-    final = [each for each in watched if not each[1].staged]
+    basis = Basis(world, d, view.marks, {seen.worker: seen for seen in observations}, findings)
     if not d.pending and all(worker.ended or worker.name in over for worker in d.unsettled):
         # A unit cannot become done if it was missing in the last observation.
-        final = [each for each in _with_locations(d, _to_judge(d, d.units.values())) if not each[1].staged]
-        rest = set(_paths_to_stat(final)) - view.marks.keys()
-        view = msgspec.structs.replace(view, marks={**view.marks, **world.files.marks(rest)})
-    basis = Basis(world, d, view.marks, {seen.worker: seen for seen in observations}, findings)
-    verdicts, waiting = judge_all(final, basis, mishaps)
+        verdicts, waiting = _judge_everything(basis, mishaps)
+    else:
+        verdicts, waiting = judge_all([each for each in watched if not each[1].staged], basis, mishaps)
     staged, more = judge_all([each for each in watched if each[1].staged], basis, mishaps)
     verdicts += judge_shared(basis, verdicts, mishaps)
     observations = without_unjudged(d, observations, mishaps.unjudged)
@@ -185,6 +186,24 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     findings.calm = saw if not basis.judged and calm.rests(d, live, observations) else ""
     looked = _looked(world, d, listing, boot, mono, observations)
     return msgspec.structs.replace(looked, verdicts=verdicts, staged=staged), [*waiting, *more]
+
+
+def _judge_everything(basis: Basis, mishaps: Mishaps) -> tuple[tuple[Verdict, ...], list[Waiting]]:
+    """Judge all units where their outputs are final, some at a time: places and marks of all take as much memory as
+    all else that is known of them."""
+    d, known = basis.d, basis.marks
+    units = _to_judge(d, d.units.values())
+    verdicts: list[Verdict] = []
+    waiting: list[Waiting] = []
+    for at in range(0, len(units), PLACED_UNITS_MAX):
+        placed = [each for each in _with_locations(d, units[at : at + PLACED_UNITS_MAX]) if not each[1].staged]
+        rest = set(_paths_to_stat(placed)) - known.keys()
+        basis.marks = {**known, **basis.world.files.marks(rest)}
+        news, some = judge_all(placed, basis, mishaps)
+        verdicts += news
+        waiting += some
+    basis.marks = known
+    return tuple(verdicts), waiting
 
 
 def _looked(

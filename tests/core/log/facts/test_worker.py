@@ -438,3 +438,14 @@ def test_what_is_verified_is_on_the_disk_as_it_was_judged() -> None:
 def test_what_is_verified_or_kept_of_a_screen_changes_no_more_than_that() -> None:
     assert {} == used("exited").changed_by_move(e.Verified())
     assert {"workers.w.captures": 2} == used().changed_by(e.Captured(file="s", sha256="0"), worker="w")
+
+
+def test_units_that_follow_each_other_with_the_same_names_share_them() -> None:
+    log = Log()
+    units = [Unit(f"n{n}", (f"n{n}.out",), names={"key": key}) for n, key in enumerate("aab")]
+    written, _ = e.encode(e.Draft(e.Enrolled(session="n", units=tuple(units))), seq=1, at=NOW, by="up:1", previous="")
+    log.say(e.decode(written[:-1]).data, worker="n")
+    one, two, three = (log.d.units[unit.name].unit for unit in units)
+
+    assert units == [one, two, three]
+    assert (True, False) == (one.names is two.names, two.names is three.names)

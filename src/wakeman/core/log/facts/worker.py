@@ -1,7 +1,10 @@
 """Facts about one worker: its units, and the state changes of its attempts."""
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import cast
+
+from msgspec.structs import replace
 
 from wakeman.core.log.facts import standing
 from wakeman.core.log.facts.fact import Event, Fact, count, quoted_words, worker_of
@@ -75,7 +78,7 @@ class Enrolled(Fact, frozen=True):
         d.before.update((mark.path, mark) for mark in self.existing)
         if self.links is not None:
             d.links = {**(d.links or {}), **self.links}
-        for unit in self.units:
+        for unit in _with_shared_names(self.units):
             d.units[unit.name] = UnitState(unit=unit, worker=name)
             worker.units.append(unit.name)
         for moved in self.moved:
@@ -389,6 +392,17 @@ def lift_bar(d: Deployment) -> None:
         if worker.live and worker.fault in BARRING:
             worker.again = True
     d.barred, d.barred_keys = "", ""
+
+
+def _with_shared_names(units: Iterable[Unit]) -> Iterator[Unit]:
+    """Yield units; those with the same names as the one before share its dictionary, as most of a worker's do."""
+    names: dict[str, str] = {}
+    for unit in units:
+        if unit.names and unit.names == names:
+            yield replace(unit, names=names)
+        else:
+            names = unit.names
+            yield unit
 
 
 def _guessed(until: datetime | None, *, guess: bool) -> str:
