@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from wakeman.core.log.facts.observation import PROBE_S
 from wakeman.core.model import (
@@ -109,6 +110,16 @@ def test_who_was_told_to_go_on_takes_room_and_is_not_told_again() -> None:
     assert (1, [False, True]) == (room(d), [admitted(d, worker) for worker in d.workers.values()])
 
 
+def test_only_who_would_begin_now_takes_room_before_others() -> None:
+    launched, content, early = (deployment("exited", "exited", window=n) for n in (2, 1, 1))
+    launched.workers["w0"].intent = 7
+    content.workers["w0"].code = 0
+    early.plan = replace(early.plan, stuck=StuckSpec(backoff=100.0, attempts=9))
+    early.workers["w0"].over, early.workers["w1"].over = 999.0, 1.0
+
+    assert [["w1"]] * 3 == [retried(d) for d in (launched, content, early)]
+
+
 def test_retries_and_limits_share_the_room() -> None:
     d = deployment("running", "exited", "limited", "exited", window=3)
 
@@ -128,6 +139,7 @@ def test_no_timer_is_set_for_those_who_wait_for_room() -> None:
         ({"asking": {"w0": 1000.0}}, PROBE_S + AFTER_PROBE_S),
         ({"asking": {"w0": 1000.0, "w1": 970.0}}, 30.0 + AFTER_PROBE_S),
         ({"asking": {"w0": 1000.0 - PROBE_S}}, 900.0),
+        ({"asking": {"w0": 1000.5 - PROBE_S}}, 0.5 + AFTER_PROBE_S),
         ({"asking": {}}, 900.0),
         ({"asking": {"w0": 1000.0}, "window": 5}, 900.0),
         ({"narrowed": 7, "widened_mono": 1000.0}, 61.0),
@@ -189,6 +201,24 @@ def test_a_person_reads_who_waits_for_room() -> None:
 def test_nothing_is_said_of_the_window_while_nobody_may_be_launched_anyway_or_there_is_room() -> None:
     assert [] == waiting_for(deployment(*["running"] * 4, "pending", failed_launches=3), NOW)
     assert [] == waiting_for(deployment(*["running"] * 3, "pending"), NOW)
+
+
+@pytest.mark.parametrize(
+    ("states", "holds"),
+    [
+        ("running running running running verified verified", False),
+        ("running running running pending pending pending", False),
+        ("running running running running pending pending", True),
+        ("running running running running limited verified", True),
+        ("running running running limited verified verified", False),
+    ],
+)
+def test_somebody_waits_for_room_only_where_there_is_none_and_somebody_would_begin(states: str, holds: bool) -> None:
+    assert holds == holds_back(deployment(*states.split()))
+
+
+def test_who_is_to_go_on_is_no_one_who_waits_to_be_launched() -> None:
+    assert [] == [w for w in waiting_for(deployment(*["running"] * 4, "limited"), NOW) if w.reason == "window"]
 
 
 def test_where_the_maximum_is_reached_nobody_waits_for_the_window() -> None:

@@ -69,7 +69,9 @@ ANSWERS: dict[str, tuple[float, dict[str, Any], bool]] = {
     "almost a minute": (9.9 + PROBE_S, {"activity": "busy"}, False),
     "a minute": (10.0 + PROBE_S, {"activity": "busy"}, True),
     "a minute that says nothing": (10.0 + PROBE_S, {}, True),
-    "the clock began anew": (5.0, {"activity": "busy"}, True),
+    "the clock began anew": (9.5, {"activity": "busy"}, True),
+    "it begins now": (10.0, {"activity": "busy"}, False),
+    "half a second": (10.5, {"activity": "busy"}, False),
     "refused for a minute": (10.0 + PROBE_S, {"activity": "limited"}, False),
     "it cannot be seen": (10.0 + PROBE_S, {"session": "unknown"}, False),
     "it is over": (10.0 + PROBE_S, {"session": "exited"}, False),
@@ -197,6 +199,15 @@ def test_a_client_that_is_refused_and_tries_again_by_itself_was_refused() -> Non
     made = look(at_work(log(), 3), 11.0, activity="busy", retries=True)
 
     assert ((2, made.d.seq, 11.0), {}) == (window(made), made.d.asking)
+
+
+def test_who_is_being_launched_is_among_those_that_it_halves() -> None:
+    made = log(window=99)
+    for n in range(5):
+        made.d.workers[f"v{n}"].intent = 7
+    made.move(LIMITED)
+
+    assert 3 == made.d.window
 
 
 def test_it_halves_once_for_all_that_had_asked_before() -> None:
