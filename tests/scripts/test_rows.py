@@ -122,13 +122,18 @@ def test_a_check_that_is_wanted_meanwhile_is_made_at_once() -> None:
     assert any(0 < (two - one).total_seconds() < 1 for one, two in pairwise(looks))
 
 
-def test_a_second_process_does_not_wait_beside_the_first() -> None:
+def test_a_second_process_does_not_wait_beside_the_first_and_leaves_the_launch_to_a_timer() -> None:
+    """The first may stand by for ends alone, and go before the launch is due."""
     play = row(3)
+    play.stage.sleepers.jobs.clear()
+    before = play.stage.clock.mono()
 
     with play.stage.logs.stand_by(NAME):
         checked(play)
 
-    assert 1 == len(launches(play))
+    assert (1, before, 1) == (len(launches(play)), play.stage.clock.mono(), len(play.stage.sleepers.jobs))
+    play.go(minutes=2)
+    assert [0.0, 4.0, 8.0] == launches(play)
 
 
 def test_a_worker_s_end_is_seen_by_the_process_that_another_end_has_started() -> None:

@@ -66,7 +66,8 @@ class LaunchRow(Struct):
     def goes_on(self, world: World, d: Deployment) -> bool:
         """Stand by for the next launch, or until a check is wanted; return whether there is one to make.
 
-        Boundary: not where another process stands by already: it looks when that launch is due.
+        Boundary: not where another process stands by already. It may do so for ends alone, and go before the launch is
+        due, so that gets a timer.
         """
         due, self.due = self.due, 0.0
         at_work = (
@@ -79,6 +80,8 @@ class LaunchRow(Struct):
         with world.logs.stand_by(d.name) as wanted:
             while wanted is not None and not wanted() and (left := until - world.clock.mono()) > 0:
                 self.pause(min(left, STAND_BY_POLL_S))
+        if wanted is None and due:
+            _launch_by_timer(world, d, due)
         return wanted is not None and (bool(due) or wanted())
 
 
@@ -151,10 +154,15 @@ def check(
             break
     else:
         if row.due:
-            from wakeman.engine.alarm import soon
-
-            soon(world, d, max(0.0, row.due - world.clock.mono()), "timer")
+            _launch_by_timer(world, d, row.due)
     return d
+
+
+def _launch_by_timer(world: World, d: Deployment, due: float) -> None:
+    """Leave the next launch of a row to a timer; `due` is on the monotonic clock."""
+    from wakeman.engine.alarm import soon
+
+    soon(world, d, max(0.0, due - world.clock.mono()), "timer")
 
 
 def _more_will_come(d: Deployment, unit: Waiting, waiting: Sequence[Waiting]) -> bool:

@@ -153,7 +153,7 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     placed = () if follows else _with_locations(d, units)
     paths = _final_paths(d, units) if follows else _paths_to_stat(placed)
     boot = world.clock.boot()
-    marks = findings.marks = world.files.marks([*_reports(d, live, listing, begun), *paths])
+    marks = findings.marks = world.files.marks([*_reports(world, d, live, listing, begun), *paths])
     saw = calm.sight_fingerprint(d, boot, listing, listed, marks) if follows else ""
     mono = world.clock.mono()
     if saw and saw == calm.recalled(world, d):
@@ -281,17 +281,19 @@ def _listed_attempts(world: World, d: Deployment, executor: Executor) -> Sequenc
     return ()
 
 
-def _reports(d: Deployment, live: Iterable[WorkerState], listing: Listing, begun: AbstractSet[str]) -> Iterator[str]:
+def _reports(
+    world: World, d: Deployment, live: Iterable[WorkerState], listing: Listing, begun: AbstractSet[str]
+) -> Iterator[str]:
     """Yield the files that report on attempts in progress.
 
     Boundary: no exit file is looked for of an attempt that is listed as begun while its session runs; whatever else
     may have become of both, the file itself is asked.
     """
-    host = d.host
+    host, silent = d.host, calm.is_silent(world)
     runs = {seen.session_id for seen in listing.seen if seen.phase == "running"}
     for worker in live:
         plan = d.plan_of(worker).workers
-        mute, known = plan.harness == calm.MUTE, _attempt_name(worker) in begun
+        mute, known = silent and plan.harness == calm.MUTE, _attempt_name(worker) in begun
         if not known or worker.session_id not in runs:
             yield layout.exit_file(host, worker)
         if not (known and mute):
