@@ -182,7 +182,8 @@ def crowd() -> Iterator[Figure]:
 def handover() -> Iterator[Figure]:
     """A worker's end to the start of the next, one at a time and no watcher: the end of one starts the check."""
     place = Place()
-    command = 'read u <"$1"; n=${u#*\\"unit\\": \\"}; mkdir -p night-out; echo x >night-out/${n%%\\"*}'
+    # It lives longer than a check stays for other ends, so each end starts one.
+    command = 'sleep 1.5; read u <"$1"; n=${u#*\\"unit\\": \\"}; mkdir -p night-out; echo x >night-out/${n%%\\"*}'
     place.run("up", str(place.plan("night", 20, command, at_once=1)), "--wait")
     events = list(EventLogs(str(place.path / "state")).events("night"))
     ends = {
