@@ -362,7 +362,8 @@ class Rules:
         silent = self._silent()
         for worker in self.d.workers.values():
             undone = any(not self.d.units[name].done and not self.d.units[name].waived for name in worker.units)
-            lost = worker.state == "exited" and worker.ended_by != "person" and not worker.again and undone
+            over = worker.state == "exited" and not worker.intent  # one that is looked for again is not yet settled
+            lost = over and worker.ended_by != "person" and not worker.again and undone
             about = [cause for cause in told if cause.startswith(f"ask:{worker.name}:{worker.attempt}:")]
             _must(about or not lost, f"{worker.name} is gone with files missing, and nobody is told")
             _must(about or worker.name not in silent, f"{worker.name} shows no sign of life, and nobody is told")
