@@ -273,6 +273,36 @@ def the_first_receiver_is_gone() -> object:
     return told_to(desk=["refuses"] * 99, phone=[]).whole()
 
 
+def a_check_leaves_a_launch_while_another_stays_for_ends_alone() -> object:
+    """What stays for the end of w0 looked before that of w1, and goes before its cleanup worker may be launched."""
+    night = Staged(
+        workers=3,
+        plan={"workers": {"stagger": 3}},
+        w0=Role(seconds=6),
+        w1=Role(delay=4, stops_after=0),
+        w2=Role(seconds=3000),
+    )
+    night.stays = True
+    night.up()
+    for _ in range(2):
+        night.scene.clock.advance(3)
+        night.act()
+        night.end(night.checks())
+        night.act()
+    night.scene.sleepers.jobs.clear()
+    night.scene.clock.advance(1)
+    night.act()
+    night.begin("exit", night.check)
+    first = night.to(night.crew.actors[-1], "clock.pause")
+    night.scene.clock.advance(1)
+    night.act()
+    night.scene.sessions.pushes.clear()  # a check was on its way
+    night.begin("timer", night.check)
+    night.end(night.crew.actors[-1])
+    night.end(first)
+    return night.rest()
+
+
 def a_service_serves_fewer_than_are_launched() -> object:
     """Half as many are at work then, and more as the service answers."""
     return StagedWall(2, workers=8).whole()
@@ -620,6 +650,11 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a retry does not keep to the launch window": Mutant(
         attempts.may_retry, ((" and admitted(d, worker)", ""),), a_usage_limit_ends_all_who_are_at_work
+    ),
+    "a launch is left to who stays for ends alone": Mutant(
+        check.LaunchRow.goes_on,
+        (("if wanted is None and due:", "if False:"),),
+        a_check_leaves_a_launch_while_another_stays_for_ends_alone,
     ),
     "what could not be told is not said": Mutant(
         effect.Effected._note_untold,

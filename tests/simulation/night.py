@@ -27,6 +27,7 @@ from wakeman.engine import requests
 from wakeman.engine.check import check
 from wakeman.engine.start.deploy import up
 from wakeman.engine.start.prepare import PreparedPlan, prepare_plan
+from wakeman.faces.cli.check import STAYS
 from wakeman.ports import World
 
 LONGEST = timedelta(days=3)
@@ -91,6 +92,9 @@ class Night:
         self.disturbed = False  # whether somebody meddled with clock or alarms while processes ran
         self.processes = count(1)
         self.losses = 0  # times that somebody took the alarms away
+        # Drawn by itself, as below: whether who starts a check lets it stay for a row of launches.
+        self.waits = random.Random(f"rows {seed}")  # noqa: S311 - as below
+        self.stays = self.waits.random() < 0.5
         self.out = self.scene.clock.at  # until when the service is out
         self.refusal = 0  # exit status of every program while the key is refused; 0 if it is not
         self.scene.files.write(KEYS, b"KEY=first\n", durable=True)
@@ -353,6 +357,9 @@ class Night:
         if self.scene.stale(argv):
             self.say(f"{by} is stale")
             return
+        if by in ("exit", "hook") and not self.scene.logs.want(NAME):
+            self.say(f"{by} wants a check of who stands by")
+            return
         # Done before anything can end the script: its own first milliseconds are not part of the model.
         following = self.scene.again() if by == "at" else ""
 
@@ -372,7 +379,13 @@ class Night:
 
     def check(self, world: World, head: str = "") -> None:
         losses = self.losses
-        self.looked(check(world, NAME, head), losses)
+        pause = self.pause if self.stays and world.by.partition(":")[0] in STAYS else None
+        self.looked(check(world, NAME, head, pause=pause), losses)
+
+    def pause(self, seconds: float) -> None:
+        """Let at least some seconds pass while others go on."""
+        self.crew.point("clock.pause")
+        self.scene.clock.advance(max(seconds, self.waits.choice([0, 0.3, 2])))
 
     def looked(self, d: Deployment, losses: int) -> None:
         """Note what a check that came to its end holds. It has set an alarm, unless that was taken away meanwhile."""

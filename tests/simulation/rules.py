@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -34,6 +34,7 @@ from wakeman.core.log.events import (
 from wakeman.core.log.state import apply
 from wakeman.core.model import Deployment, attempt_id
 from wakeman.core.names import branch
+from wakeman.core.policy.limits import staggered
 from wakeman.core.policy.outbox import is_owed
 
 LOOKS_APART_S = 700
@@ -42,6 +43,8 @@ LOOKS_MIN = 4
 """Looks that find no sign of life, after which somebody must have been told."""
 
 
+LAUNCHED_WITHIN_S = 5.0
+"""Seconds after the stagger within which a launch is begun."""
 FIRST_SIGNAL_STATUS = 128
 """Exit status from which on a program was ended by a signal."""
 WRITTEN = b'{"by": "%s"}'
@@ -359,7 +362,8 @@ class Rules:
         silent = self._silent()
         for worker in self.d.workers.values():
             undone = any(not self.d.units[name].done and not self.d.units[name].waived for name in worker.units)
-            lost = worker.state == "exited" and worker.ended_by != "person" and not worker.again and undone
+            over = worker.state == "exited" and not worker.intent  # one that is looked for again is not yet settled
+            lost = over and worker.ended_by != "person" and not worker.again and undone
             about = [cause for cause in told if cause.startswith(f"ask:{worker.name}:{worker.attempt}:")]
             _must(about or not lost, f"{worker.name} is gone with files missing, and nobody is told")
             _must(about or worker.name not in silent, f"{worker.name} shows no sign of life, and nobody is told")
@@ -446,6 +450,17 @@ class Rules:
         if checked and d.outcome == "open":
             # One that is due this moment is about to fire.
             _must(max(dues) >= self.scene.clock.at, "a check came to its end, and every alarm is overdue")
+            self._launch_follows()
+
+    def _launch_follows(self) -> None:
+        """Check that somebody looks when a launch is due that waits for the stagger alone."""
+        d = self.d
+        if not staggered(d) or d.boot != self.scene.clock.boot():
+            return
+        left = max(0.0, d.last_launch + d.plan.workers.stagger - self.scene.clock.mono())
+        due = self.scene.clock.at + timedelta(seconds=left + LAUNCHED_WITHIN_S)
+        timers = (*self.scene.sleepers.jobs.values(), *self.scene.alarms.jobs.values())
+        _must(any(job.due <= due for job, _ in timers), "a launch is due, and nobody looks then")
 
     def over(self, last: Deployment | None, limit: datetime) -> None:
         """Check that the night ended, and that its log tells the same from scratch."""

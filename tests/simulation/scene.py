@@ -79,6 +79,12 @@ class Logs(MemoryLogs):
             writer.append = acknowledged  # type: ignore[method-assign] # to see what is acknowledged
             yield writer
 
+    @contextmanager
+    def stand_by(self, name: str) -> Iterator[Callable[[], bool] | None]:
+        self.crew.point("logs.stand_by")
+        with super().stand_by(name) as wanted:
+            yield wanted
+
     def free(self, name: str, wait: float) -> bool:
         if wait and name in self._held:
             for _ in range(self.dice.randint(0, 60)):

@@ -38,7 +38,7 @@ while :; do
     reads=$(((max - now) / 65536)) # each takes 64 KiB at most, whatever comes: so many fit
     if [ "$reads" -gt 0 ] && { true >>"$file"; } 2>/dev/null; then
         before=$now
-        dd bs=65536 count="$reads" >>"$file" 2>/dev/null && ended=1 || ended=
+        { dd bs=65536 count="$reads" >>"$file"; } 2>/dev/null && ended=1 || ended=
         now=$(size)
         [ -z "$ended" ] || [ "$now" -gt "$before" ] || [ ! -e "$file" ] || break
     elif [ "$reads" -le 0 ] && cut "$now"; then
