@@ -48,7 +48,8 @@ def night(workers: int, tables: Mapping[str, Any] = {}) -> Iterator[Place]:
 
 
 def check() -> Iterator[Figure]:
-    """A check of which nothing follows, as a whole process, with workers at work: 1, 10, 100 and 1,000."""
+    """A check of which nothing follows, as a whole process, with workers at work: 1, 10, 100 and 1,000. They are plain
+    programs (`harness = "command"`), of which nothing but files and the list of sessions is read."""
     for workers, rounds in ((1, 15), (10, 15), (100, 15), (CROWD, 5)):
         with night(workers) as place:
             limits = {"CPU": 1.5, **({"wall": 1.5} if workers == CROWD else {})}

@@ -553,7 +553,7 @@ def test_a_line_that_never_ends_asks_for_a_check_as_any_other(attempt: Path, sh:
         attempt,
         "/bin/sh",
         "-c",
-        f'{flood}; timeout 5 sh -c "until [ -e {asked} ]; do sleep 0.05; done"',
+        f"""{flood}; timeout 5 sh -c 'until [ -e "$0" ]; do sleep 0.05; done' "{asked}" """,
         sh=sh,
         env=ENV,
     )
