@@ -126,6 +126,8 @@ def _partial(said: Said, _: Json) -> Turn:
 
 
 def _asks(said: Said, _: Json) -> Turn:
+    if "Which format?" in said.told:
+        return work(said)  # it was answered
     if "AskUserQuestion" in said.tools and ARROW.search(said.told):
         options = [{"label": word, "description": word} for word in ("Bullets", "Prose")]
         asked = {"question": "Which format?", "header": "Format", "multiSelect": False, "options": options}
