@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, cast
 
-from wakeman.faces.cli.reach import reach
+from wakeman.faces.cli.reach import plain_words, reach
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -63,23 +63,8 @@ def plain_options(words: Sequence[str], environ: Mapping[str, str]) -> Namespace
     """
     from types import SimpleNamespace
 
-    if any(key.startswith(("WAKEMAN_CHECK_", "WAKEMAN_JSON", "WAKEMAN_DRY_RUN")) for key in environ):
-        return None
-    found: dict[str, object] = {}
-    rest = iter(words)
-    for word in rest:
-        key, value = word.removeprefix("--"), ""
-        if word == "--quiet":
-            found["quiet"] = True
-            continue
-        if word in ("--state", "--by", "--head"):
-            value = next(rest, "")
-        elif not word.startswith("-"):
-            key, value = "name", word
-        if value[:1] in ("", "-") or key in found or (key == "by" and value not in BY):
-            return None
-        found[key] = value
-    if not {"name", "quiet"} <= found.keys():
+    found = plain_words("check", words, environ, flags=("--quiet",), valued=("--state", "--by", "--head"))
+    if found is None or not {"name", "quiet"} <= found.keys() or found.get("by", "hand") not in BY:
         return None
     unnamed = {"state": None, "by": "hand", "head": "", "json": False, "dry_run": False}
     unnamed |= {"among": "open", "verb_called": "check"}

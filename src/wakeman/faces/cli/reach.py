@@ -1,4 +1,4 @@
-"""Builds the world of a verb from its options."""
+"""Builds the world of a verb from its options, and reads those of the verbs that programs call most."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Collection, Mapping, Sequence
 
     from wakeman.ports import World
 
@@ -28,6 +29,28 @@ def reach(options: Namespace, by: str = "hand") -> World:
 
     options.would = []
     return dry(world, options.would.append)
+
+
+def plain_words(
+    verb: str, words: Sequence[str], environ: Mapping[str, str], *, flags: Collection[str], valued: Collection[str]
+) -> dict[str, object] | None:
+    """Return what words give a verb, without argparse: its `name`, flags, and options with a value, in any order.
+
+    Boundary: None for anything else or twice the same, and where a variable stands for an option: argparse reads that,
+    and refuses it.
+    """
+    if any(key.startswith((f"WAKEMAN_{verb.upper()}_", "WAKEMAN_JSON", "WAKEMAN_DRY_RUN")) for key in environ):
+        return None
+    found: dict[str, object] = {}
+    rest = iter(words)
+    for word in rest:
+        key, value = ("name", word) if not word.startswith("-") else (word.removeprefix("--"), "")
+        if word in valued:
+            value = next(rest, "")
+        if key in found or (word not in flags and value[:1] in ("", "-")):
+            return None
+        found[key] = value or True
+    return found
 
 
 def _take_only(options: Namespace, world: World, named_by: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from wakeman.api.names import named
 from wakeman.api.status import Status, Statuses, status, statuses
-from wakeman.faces.cli.reach import reach
+from wakeman.faces.cli.reach import plain_words, reach
 from wakeman.faces.cli.show import out, print_note, printable, show
 
 if TYPE_CHECKING:
@@ -43,20 +43,8 @@ def plain_status(words: Sequence[str], environ: Mapping[str, str]) -> Namespace 
     """
     from types import SimpleNamespace
 
-    if any(key.startswith(("WAKEMAN_STATUS_", "WAKEMAN_JSON", "WAKEMAN_DRY_RUN")) for key in environ):
-        return None
-    found: dict[str, object] = {}
-    rest = iter(words)
-    for word in rest:
-        key, value = ("name", word) if not word.startswith("-") else (word.removeprefix("--"), "")
-        if word == "--state":
-            value = next(rest, "")
-        elif word != "--json" and key != "name":
-            return None
-        if key in found or (key != "json" and value[:1] in ("", "-")):
-            return None
-        found[key] = value or True
-    if not {"name", "json"} <= found.keys():
+    found = plain_words("status", words, environ, flags=("--json",), valued=("--state",))
+    if found is None or not {"name", "json"} <= found.keys():
         return None
     unnamed: dict[str, object] = {
         "state": None,
