@@ -69,7 +69,7 @@ class LaunchRow(Struct):
         Boundary: not where another process stands by already. It may do so for ends alone, and go before the launch is
         due, so that gets a timer.
         """
-        due, self.due = self.due, 0.0
+        due = self.due
         at_work = (
             self.burst and self.acted and d.outcome == "open" and any(worker.live for worker in d.workers.values())
         )
@@ -126,6 +126,7 @@ def check(
     wait = LOCK_WAIT_S.get(world.by.partition(":")[0], LOCK_WAIT_DEFAULT_S)
     for _ in range(OBSERVATIONS_MAX):
         waiting: list[Waiting] = []
+        row.due = 0.0  # each look says anew whether a launch follows
         with hold(world, name, wait) as log:
             wait = LOCK_WAIT_DEFAULT_S
             _compare_checkpoint(log, head)
