@@ -65,9 +65,7 @@ class Looked(Fact, frozen=True):
             _take_observation(d, observation, mono, same)
         if self.more:
             return
-        if not same:
-            d.boot = self.boot
-        elif not d.resting and mono > d.mono and not (d.met and _all_limited(d, event.at)):
+        if same and not d.resting and mono > d.mono and not (d.met and _all_limited(d, event.at)):
             d.counted += mono - d.mono
         d.resting = d.paused_at is not None
         if d.restless:
@@ -81,7 +79,7 @@ class Looked(Fact, frozen=True):
         if vain or d.quick_looks:
             d.quick_looks = d.quick_looks + 1 if vain else 0
         d.mono, d.memory, d.looked, d.looked_at = mono, self.memory, event.seq, event.at
-        if self.keys or self.validators is not None or self.server != d.server:
+        if not same or self.server != d.server or self.keys or self.validators is not None:
             self._note_surroundings(d)
         if d.probe or d.asking or d.narrowed:
             _judge_answers(d, event, gained=bool(gained))
@@ -93,7 +91,7 @@ class Looked(Fact, frozen=True):
             _take_staged_verdict(d.units[verdict.unit], verdict, self.mono)
 
     def _note_surroundings(self, d: Deployment) -> None:
-        d.server, d.keys = self.server or d.server, self.keys or d.keys
+        d.boot, d.server, d.keys = self.boot, self.server or d.server, self.keys or d.keys
         if self.validators is not None:
             d.validators = self.validators
 
