@@ -182,6 +182,17 @@ class HostedExecutor(Protocol):
 
 
 @runtime_checkable
+class HoldingExecutor(Protocol):
+    """An executor that may hold a part of its place, so that sessions need not wait for it."""
+
+    def give_back(self) -> None:
+        """Give back what is held, once no session runs in it, and hold nothing from now on.
+
+        Repeatable: yes; also where nothing is held. Failure is silent: what runs there sees the word by itself.
+        """
+
+
+@runtime_checkable
 class CopyingExecutor(Protocol):
     """An executor whose machines have copies of files."""
 
