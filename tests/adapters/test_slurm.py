@@ -150,6 +150,12 @@ def holding(state: str, reason: str = "None") -> str:
             [holding("TIMEOUT")],
             ("killed", "machine", "the time of its allocation was over (slurm.reserve_time), on t1"),
         ),
+        (inside(), [holding("COMPLETING")], ("running", "machine", "its allocation is ending, on t1")),
+        (
+            inside(ended=True, told=True),
+            [holding("COMPLETING")],
+            ("killed", "machine", "its allocation is ending, on t1"),
+        ),
         (inside(), [holding("NODE_FAIL")], ("lost", "machine", "a node of its allocation failed, on t1")),
         (
             inside(began=False),

@@ -52,8 +52,9 @@ class SessionInfo(Struct, frozen=True):
 
     Shape: `session_id` is never reused, also not by a later server: it contains its server's id if a new server counts
     from the beginning. Callers compare it and pass it back, and never parse it. With `mark` "" the session is not ours.
-    If it has `exited` without a `code`, the status is not known, or not yet. If it was `killed`, `ended_by` and `why`
-    say by whom and why, as far as the place knows; one that is `lost` may still be running out of the place's reach.
+    If it has `exited` without a `code`, the status is not known, or not yet. If it was `killed`, or is about to be,
+    `ended_by` and `why` say by whom and why, as far as the place knows; one that is `lost` may still be running out of
+    the place's reach.
     Units: `created` and `activity` are epoch seconds; `activity` is its last sign of life, 0 for none.
     """
 

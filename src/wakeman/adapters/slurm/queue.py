@@ -54,7 +54,10 @@ _ALLOCATION_ENDS = {
     "TIMEOUT": "the time of its allocation was over (slurm.reserve_time)",
     "PREEMPTED": "its allocation was preempted",
     "NODE_FAIL": "a node of its allocation failed",
+    "COMPLETING": "its allocation is ending",
 }
+ENDING_STATE = "COMPLETING"
+"""What Slurm says of a job for as long as its processes end, whatever has ended it."""
 _CANCELLED = "its step was cancelled"
 TIME_SIGN, STEP_SIGN = "DUE TO TIME LIMIT", "STEP"
 """What Slurm prints into the output of a step that its own time limit ends."""
@@ -179,7 +182,11 @@ def _task_fate(task: KeptTask, row: Row | None, said: str) -> tuple[Phase, int |
 def _held_fate(
     task: KeptTask, held: HeldAllocation, row: Row | None, said: str
 ) -> tuple[Phase, int | None, EndedBy, str]:
-    """Return the fate of a session in an allocation: with that it ends, through no fault of its own."""
+    """Return the fate of a session in an allocation: with that it ends, through no fault of its own.
+
+    Shape: one that runs on while its allocation completes is about to be ended by that, so this is named already: its
+    program's status may be there before the last word of its step.
+    """
     state = row.state if row is not None else ""
     phase = _STATES.get(state, ("unknown", "", ""))[0]
     if row is None:
@@ -193,7 +200,7 @@ def _held_fate(
             return "killed", None, "time", _STATES["TIMEOUT"][2]
         if held.ending and phase not in OVER:
             return "killed", None, "machine", "its allocation's time is nearly over (slurm.reserve_time)"
-        ended = row is None or phase in OVER
+        ended = row is None or phase in OVER or state == ENDING_STATE
         return ("killed", None, "machine", over) if ended else ("killed", None, "person", _CANCELLED)
     if row is None:
         return ("lost" if task.began else "killed"), None, "machine", over
@@ -202,6 +209,8 @@ def _held_fate(
     if phase == "queued" and not task.began:
         return phase, None, "", f"its allocation waits: {row.reason}"
     if phase == "running":
+        if task.began and state == ENDING_STATE:
+            return "running", None, "machine", over
         return ("running", None, "", "") if task.began else ("queued", None, "", "its allocation is about to start it")
     return "unknown", None, "", f"its allocation is {state}"
 
