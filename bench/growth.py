@@ -35,6 +35,10 @@ UNITS_EACH = 10
 REHEARSALS = {(1_200, 120): 0.0, (10_000, 1_000): 0.0, (100_000, 1_000): 60.0}
 """(units, workers) -> CPU seconds at most; 0 where the issue is how it grows."""
 REHEARSED_MIB = 300
+QUEUES = {"64": 60.0, "16-64": 180.0}
+"""Numbers of nodes -> CPU seconds at most."""
+QUEUED = ("--slots", "4", "--wait", "exp:10m", "--unit", "exp:1m", "--fails", "10d", "--give-up", "10d")
+QUEUED_MIB = 450
 PLANS = {1_000: 0.0, 10_000: 0.0, 100_000: 6.0}
 """Units -> CPU seconds at most."""
 
@@ -113,6 +117,18 @@ def rehearse() -> Iterator[Figure]:
         what = f"{units:,} units on {workers:,} workers"
         yield figure(what, "CPU s", [spent.cpu], limit)
         yield figure(f"{what}, memory at most", "MiB", [spent.peak], REHEARSED_MIB if limit else 0)
+        place.end()
+
+
+def queues() -> Iterator[Figure]:
+    """`wakeman rehearse --nodes` as a whole process: 100,000 units on 1,000 workers, on queues of nodes with four slots
+    each, jobs that wait 10 minutes on average, units of a minute on average, and nodes that fail every ten days."""
+    for nodes, limit in QUEUES.items():
+        place = Place()
+        words = ("--nodes", nodes, *QUEUED)
+        spent = spend([*WAKEMAN, "rehearse", str(_plan(place.path, CROWD, 1_000)), *words], place.path, place.env)
+        yield figure(f"{nodes} nodes", "CPU s", [spent.cpu], limit)
+        yield figure(f"{nodes} nodes, memory at most", "MiB", [spent.peak], QUEUED_MIB)
         place.end()
 
 

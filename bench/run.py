@@ -20,7 +20,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
     for bench in (
         checks.check, checks.capture, checks.alarm, checks.status,
         nights.demo, nights.launch, nights.crowd, nights.handover, watching.watch, watching.flood, watching.idle,
-        growth.decisions, growth.rehearse, growth.plan, wall.wall,
+        growth.decisions, growth.rehearse, growth.queues, growth.plan, wall.wall,
         durable.append, durable.replay, durable.audit, durable.loading, durable.resume, durable.writers,
         confining.confine, calling.mcp, calling.deliver, cluster.jobs, cluster.hosts,
     )

@@ -13,7 +13,7 @@ import pytest
 
 from wakeman.adapters.memory import MemoryWorld
 from wakeman.adapters.memory.rehearsal import rehearsal
-from wakeman.api.rehearse import rehearse
+from wakeman.api.rehearse import Cast, rehearse, rehearse_queues
 from wakeman.audit.auditor import Auditor
 from wakeman.core.log import events as e
 from wakeman.core.log.events import Event, genesis
@@ -23,6 +23,7 @@ from wakeman.core.policy.deployment_rows import decide
 from wakeman.core.policy.tables import EDITION
 from wakeman.core.policy.transitions import transitions
 from wakeman.core.policy.worker_rows import taken
+from wakeman.core.queueing import QueueModel, Spread
 from wakeman.engine.start.prepare import PreparedPlan, prepare_plan
 
 SLOPE_MAX = 1.05
@@ -67,7 +68,13 @@ def prepared(workers: int, each: int = UNITS_EACH) -> PreparedPlan:
 def night(workers: int) -> list[Event]:
     """Rehearse a plan; return its log."""
     ready = prepared(workers)
-    return list(rehearse(ready, rehearsal, "plan.json", seconds=60, early={}, hang=(), every=True).events)
+    return list(rehearse(ready, rehearsal, "plan.json", Cast(), every=True).events)
+
+
+def on_a_queue(ready: PreparedPlan, queue: QueueModel) -> None:
+    """Rehearse a plan on a queue to its end."""
+    (course,) = rehearse_queues(ready, rehearsal, "plan.json", Cast(), [queue]).data.courses
+    assert "complete" == course.outcome
 
 
 def halfway(workers: int) -> Deployment:
@@ -126,7 +133,7 @@ def test_a_rehearsal_grows_with_its_workers() -> None:
         ready = prepared(workers)
         counts[workers] = calls(
             lambda ready=ready: rehearse(  # type: ignore[misc] # a bound loop variable
-                ready, rehearsal, "plan.json", seconds=60, early={}, hang=(), every=False
+                ready, rehearsal, "plan.json", Cast(), every=False
             )
         )
 
@@ -139,9 +146,27 @@ def test_a_rehearsal_grows_with_the_units_of_its_workers() -> None:
         ready = prepared(4, each)
         counts[4 * each] = calls(
             lambda ready=ready: rehearse(  # type: ignore[misc] # a bound loop variable
-                ready, rehearsal, "plan.json", seconds=60, early={}, hang=(), every=False
+                ready, rehearsal, "plan.json", Cast(), every=False
             )
         )
+
+    assert slope(counts) <= SLOPE_MAX, counts
+
+
+def test_a_rehearsal_on_a_queue_grows_with_its_workers() -> None:
+    counts = {}
+    for workers in (30, 120):
+        queue = QueueModel(8, 2, wait=Spread(60.0, exponential=True), fails=7200.0)
+        counts[workers] = calls(partial(on_a_queue, prepared(workers), queue))
+
+    assert slope(counts) <= SLOPE_MAX, counts
+
+
+def test_a_rehearsal_on_a_queue_grows_with_the_units_of_its_workers() -> None:
+    counts = {}
+    for each in (15, 60):
+        queue = QueueModel(2, 1, wait=Spread(300.0, exponential=True), fails=7200.0)
+        counts[4 * each] = calls(partial(on_a_queue, prepared(4, each), queue))
 
     assert slope(counts) <= SLOPE_MAX, counts
 

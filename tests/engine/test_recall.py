@@ -10,6 +10,7 @@ import pytest
 
 from wakeman.adapters.memory import MemoryWorld
 from wakeman.adapters.memory.rehearsal import rehearsal
+from wakeman.core.queueing import QueueModel, Spread
 from wakeman.engine import layout
 from wakeman.engine.check import check
 from wakeman.engine.observe.recall import Recall
@@ -26,6 +27,7 @@ def played(
     *,
     hang: tuple[str, ...] = (),
     meddle: Callable[[MemoryWorld], None] = lambda _: None,
+    queue: QueueModel | None = None,
 ) -> tuple[bytes, int]:
     """Play a plan with the memory of each look before, or without; return the log, and the files that were statted."""
     items = [{"unit": f"w{w}/u{u}", "key": f"w{w}"} for w in range(6) for u in range(4)]
@@ -40,7 +42,8 @@ def played(
     }
     first = MemoryWorld().world("up:0")
     prepared = prepare_plan(first, msgspec.json.encode(plan).decode(), "plan.json", "/plans")
-    stage = rehearsal(prepared.plan, "/plans", prepared.shares, None, seconds=60, early={"w1": 1}, hang=hang)
+    early, unit = {"w1": 1}, Spread(60.0)
+    stage = rehearsal(prepared.plan, "/plans", prepared.shares, None, unit=unit, early=early, hang=hang, queue=queue)
     world = stage.world("up:0")
     host = world.host(prepared.plan, "/plans", f"/state/{NAME}")
     up(world, msgspec.structs.replace(prepared, host=host, faults=()))
@@ -112,3 +115,15 @@ def test_a_look_that_leaves_out_whom_nothing_has_changed_of_says_the_same(
         RANDOM.sub(b"", line) for line in log.splitlines()
     ]
     assert files < all_files or tables.get("w")
+
+
+def test_a_look_leaves_out_whoever_waits_in_a_queue_as_before() -> None:
+    queue = QueueModel(nodes=2, slots=1, wait=Spread(600.0, exponential=True), fails=700.0, repair=60.0, longest=200.0)
+
+    whole, all_files = played({}, None, queue=queue)
+    log, files = played({}, Recall(), queue=queue)
+
+    assert RANDOM.sub(b"", whole) == RANDOM.sub(b"", log)
+    assert b'"session":"queued"' in log
+    assert b'"session":"lost"' in log
+    assert 3 * files < 2 * all_files

@@ -169,6 +169,7 @@ def _people(desk: Desk) -> None:
     desk("plan", "none.toml")
     desk("plan", "plan.toml")
     desk("rehearse", "plan.toml", "--all")
+    desk("rehearse", "plan.toml", "--nodes", "1,2", "--fails", "10d")
     desk("up", "plan.toml", "--dry-run")
     desk("up", "plan.toml")
     for verb in ("status", "check", "pause", "unpause", "resume", "log"):

@@ -24,7 +24,7 @@ _STARTED = ("plan.StartedDeployment", "status.Status", "watch.Watched", "answer.
 ANSWERS: dict[str, tuple[str, ...]] = {
     "init": ("plan.Initialised", "answer.DryRun"),
     "plan": ("plan.PlannedDeployment",),
-    "rehearse": ("rehearse.Rehearsed",),
+    "rehearse": ("rehearse.Rehearsed", "rehearse.RehearsedQueues"),
     "up": _STARTED,
     "run": _STARTED,
     "session": ("compat.StartedSession", "answer.DryRun"),

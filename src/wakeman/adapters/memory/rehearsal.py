@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import posixpath
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from wakeman.adapters.memory.sessions import Act
 from wakeman.adapters.memory.world import MemoryWorld
 from wakeman.core.model import Plan, Repository, Share, VerifySpec
+from wakeman.core.queueing import QueueModel, Spread
 
 CONTENT = {"yaml": b"rehearsed: true", "json": b"true", "toml": b"rehearsed = true", "none": b"rehearsed"}
 """Content that a simulated worker writes for each `verify.parse`; spaces fill it to the required size."""
@@ -20,30 +22,38 @@ def rehearsal(
     shares: Sequence[Share],
     repository: Repository | None,
     *,
-    seconds: float,
+    unit: Spread,
     early: Mapping[str, int],
     hang: Sequence[str],
+    seed: int = 1,
+    queue: QueueModel | None = None,
 ) -> MemoryWorld:
     """Make the memory world for a plan.
 
-    Shape: each unit takes so many seconds; workers in `early` end after that many units, those in `hang` never end.
+    Shape: each unit takes as long as drawn for it; workers in `early` end after that many units, those in `hang` never
+    end. With a `queue`, workers are its jobs; an end on a node starts no check, as it does nowhere but on this machine.
     """
     content, source = _sizes(plan.verify)
-    stage = MemoryWorld(usual=Act(seconds=seconds, content=content))
+    takes = partial(_drawn, unit, seed)
+    stage = MemoryWorld(usual=Act(takes=takes, content=content), queue=queue, push=queue is None)
     stage.logs.alone, stage.files.held.touched = True, set()
     for share in shares:
         hangs = share.name in hang
         stops = 0 if hangs else early.get(share.name)
-        stage.acts[share.name] = Act(seconds=seconds, stops_after=stops, hangs=hangs, content=content)
-        for unit in share.units:
-            if unit.input is not None:
-                stage.files.write(posixpath.join(root, unit.input), b" " * source)
+        stage.acts[share.name] = Act(takes=takes, stops_after=stops, hangs=hangs, content=content)
+        for each in share.units:
+            if each.input is not None:
+                stage.files.write(posixpath.join(root, each.input), b" " * source)
     if plan.workers.prompt_file is not None:
         stage.files.write(posixpath.join(root, plan.workers.prompt_file), b"(the task)")
     if repository is not None:
         stage.git.imitate(repository)
     stage.machine.environment.update(dict.fromkeys(plan.workers.env_from, "rehearsed"))
     return stage
+
+
+def _drawn(spread: Spread, seed: int, unit: str) -> float:
+    return spread.drawn(seed, f"unit/{unit}")
 
 
 def _sizes(verify: VerifySpec) -> tuple[bytes, int]:

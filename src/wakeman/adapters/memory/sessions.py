@@ -18,9 +18,11 @@ from msgspec.structs import replace as replace_field
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.adapters.memory.confine import rules_file
 from wakeman.adapters.memory.disk import MemoryFiles
+from wakeman.adapters.memory.queue import QueuedJob, SimulatedQueue, Turn
 from wakeman.core.errors import ProgramError, UnknownNameError
-from wakeman.core.model import Plan
+from wakeman.core.model import EndedBy, Plan
 from wakeman.ports import Command, Evidence, Listing, Made, Report, SessionInfo, Source, Start, Task
+from wakeman.ports.executor import Phase
 
 
 @dataclass
@@ -42,8 +44,14 @@ class Act:
     verdict: bytes | None = None
     swallows: int = 0
     mute: bool = False
+    takes: Callable[[str], float] | None = None  # seconds by unit, instead of `seconds`
 
 
+TURNS: dict[Turn, tuple[Phase, EndedBy, str]] = {
+    "lost": ("lost", "machine", "its node failed"),
+    "timed out": ("killed", "time", "its job's time was over"),
+}
+"""What the queue does to a session -> its phase, who ended it, and why."""
 Step: TypeAlias = tuple[datetime, Callable[[], None]]
 """What an actor does, and when."""
 
@@ -62,20 +70,27 @@ class Playing:
     later: Iterator[Step] = field(default_factory=lambda: iter(()))
     dead: bool = False
     code: int | None = None
+    job: QueuedJob | None = None  # what the queue has of it, if there is one
+    phase: Phase = "running"  # unless it has ended by itself
+    ended_by: EndedBy = ""
+    why: str = ""
     box: str = ""  # text that was typed and not submitted
     entered: int = 0  # Enters so far
     listed: SessionInfo | None = None  # as it was listed last
 
     def info(self, name: str) -> SessionInfo:
         """Return it as a listing has it. Cost: a comparison, as long as it stays as it was."""
-        was, facts = self.listed, (name, self.dead, self.code, self.activity, self.mark)
-        if was is None or (was.session, was.phase == "exited", was.code, was.activity, was.mark) != facts:
+        phase: Phase = "exited" if self.dead and self.phase == "running" else self.phase
+        was, facts = self.listed, (name, phase, self.code, self.activity, self.mark)
+        if was is None or (was.session, was.phase, was.code, was.activity, was.mark) != facts:
             was = self.listed = SessionInfo(
                 session=name,
                 session_id=self.session_id,
-                phase="exited" if self.dead else "running",
+                phase=phase,
                 pid=self.pid,
                 code=self.code,
+                ended_by=self.ended_by,
+                why=self.why,
                 created=self.created,
                 activity=self.activity,
                 mark=self.mark,
@@ -109,11 +124,21 @@ class MemorySessions:
 
     Shape: `pushes` are the calls of the wrappers of ended attempts, `started` the marks of those that ran. Tests set
     `screens` by session name, and `state`, unknown while the host hangs. Boundary: the first start starts the server,
-    the end of the last session ends it. Each server counts its sessions from `$0`.
+    the end of the last session ends it. Each server counts its sessions from `$0`. With a `queue`, sessions are jobs of
+    it, which has no end.
     """
 
-    def __init__(self, clock: MemoryClock, files: MemoryFiles, acts: Callable[[str], Act]) -> None:
-        self.clock, self.files, self.acts = clock, files, acts
+    def __init__(
+        self,
+        clock: MemoryClock,
+        files: MemoryFiles,
+        acts: Callable[[str], Act],
+        queue: SimulatedQueue | None = None,
+    ) -> None:
+        self.clock, self.files, self.acts, self.queue = clock, files, acts, queue
+        if queue is not None:
+            self.outlives_boot = True
+        self._queued: dict[QueuedJob, Playing] = {}
         self.playing: dict[str, Playing] = {}
         self.typed: list[tuple[str, str, bool]] = []
         self.pressed: list[tuple[str, tuple[str, ...]]] = []
@@ -151,7 +176,7 @@ class MemorySessions:
     def _list(self) -> Listing:
         if self.state == "unknown":
             return Listing("unknown", why="it does not answer")
-        if not self.playing:
+        if not self.playing and self.queue is None:
             return Listing("down", why="no server is there")
         return Listing(
             state="up",
@@ -167,10 +192,12 @@ class MemorySessions:
         self._answer()
         found = [(name, p) for name, p in self.playing.items() if _is_to_end(ends, p)]
         for name, p in found:
-            if not p.dead:
+            if p.phase == "queued":
+                self._freed(p)
+            elif not p.dead:
                 self._finish(p, 129)
             del self.playing[name]
-        if found and not self.playing:
+        if found and not self.playing and self.queue is None:
             self.leave()
         return len(found)
 
@@ -246,7 +273,11 @@ class MemorySessions:
         return self._born(Start(session=session, mark="", argv=("sh", "x", "/elsewhere"), cwd="/"), "").session_id
 
     def next_step(self) -> datetime | None:
-        """Return the time of an actor's next action."""
+        """Return when an actor, or the queue, acts next."""
+        queued = self.queue.next_event(self.clock.at) if self.queue is not None else None
+        return min((at for at in (self._next_act(), queued) if at is not None), default=None)
+
+    def _next_act(self) -> datetime | None:
         while self._due:
             at, pid, p = self._due[0]
             if not p.steps or self.playing.get(p.start.session) is not p:
@@ -266,6 +297,26 @@ class MemorySessions:
         for p in sorted(due, key=lambda p: p.pid):
             p.act(self.clock.at)
             self._has_next(p)
+        if self.queue is not None:
+            for job, turn in self.queue.play(self.clock.at):
+                self._turned(self._queued[job], turn)
+
+    def _turned(self, p: Playing, turn: Turn) -> None:
+        """Have happen to a session what its job meets."""
+        if turn == "begins":
+            p.phase, p.why = "running", ""
+            self._wrapped(p)
+            return
+        p.phase, p.ended_by, p.why = TURNS[turn]
+        p.dead = True
+        p.stop()
+        self._freed(p)
+
+    def _freed(self, p: Playing) -> None:
+        """Let the queue know that a session's job is over."""
+        if self.queue is not None and p.job is not None:
+            self.queue.leave(p.job, self.clock.at)
+            self._queued.pop(p.job, None)
 
     def hide(self) -> None:
         """Have this server answer no more, though it lives."""
@@ -296,7 +347,11 @@ class MemorySessions:
                 return Made(error=f"{start.session}: exists, and is not of {start.mark}", taken=True)
             return Made(there.session_id, there.pid)
         p = self._born(start, start.mark)
-        self._wrapped(p)
+        if self.queue is None:
+            self._wrapped(p)
+        else:
+            p.job, p.phase, p.why = self.queue.submit(start.session, self.clock.at), "queued", "queued"
+            self._queued[p.job] = p
         return Made(p.session_id, p.pid)
 
     def _born(self, start: Start, mark: str) -> Playing:
@@ -311,6 +366,7 @@ class MemorySessions:
         """Imitate the wrapper: write the claim, and run nothing if it existed before."""
         if not self._claims(p):
             p.dead, p.code = True, 125
+            self._freed(p)
             return
         self.started.append(p.mark)
         p.later = self._script(p, self._act_of(p))
@@ -357,8 +413,9 @@ class MemorySessions:
             act = replace(act, content=_opinions(units, act.rejects) if act.verdict is None else act.verdict)
             lines = BytesIO(json.dumps({"outputs": [verdict]}).encode())
         for line in islice(lines, act.stops_after):
-            at += timedelta(seconds=act.seconds)
-            yield at, partial(self._write, p, json.loads(line)["outputs"], act)
+            unit = json.loads(line)
+            at += timedelta(seconds=act.seconds if act.takes is None else act.takes(unit["unit"]))
+            yield at, partial(self._write, p, unit["outputs"], act)
         if not act.hangs:
             yield at + timedelta(seconds=1), lambda: self._finish(p, act.code)
 
@@ -379,6 +436,7 @@ class MemorySessions:
         self.files.remove(p.running)
         self.files.write(f"{p.home}/exit", f"{code}\n".encode(), durable=True)
         self.pushes.append(("/bin/sh", posixpath.normpath(f"{p.home}/../../check.sh"), "exit"))
+        self._freed(p)
         if not p.start.lingers:
             self.playing.pop(p.start.session, None)
 

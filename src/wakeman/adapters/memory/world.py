@@ -13,10 +13,12 @@ from wakeman.adapters.memory.git import MemoryGit
 from wakeman.adapters.memory.logs import MemoryLogs
 from wakeman.adapters.memory.machine import MemoryMachine, MemoryTimer
 from wakeman.adapters.memory.parser import MemoryParser
+from wakeman.adapters.memory.queue import SimulatedQueue
 from wakeman.adapters.memory.registry import MemoryRegistry
 from wakeman.adapters.memory.sessions import Act, MemoryHarness, MemorySessions
 from wakeman.adapters.memory.watch import MemoryWatcher
 from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
+from wakeman.core.queueing import QueueModel, QueueUse
 from wakeman.ports import (
     ClientVersion,
     Delivery,
@@ -37,7 +39,8 @@ class MemoryWorld:
     """A memory world with a clock that `run` moves from event to event.
 
     Shape: `push` says whether a worker's end starts a check at once; `reports` are what the harness reads, by session
-    name; `delivered` are the notices that were sent, and `said` what the topic of answers has.
+    name; `delivered` are the notices that were sent, and `said` what the topic of answers has. With a `queue`, sessions
+    are jobs of one like that.
     """
 
     acts: dict[str, Act] = field(default_factory=dict)
@@ -50,6 +53,7 @@ class MemoryWorld:
     agents: dict[str, Agent] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     """Versions of clients, by harness; a client that is not named here says none."""
+    queue: QueueModel | None = None
 
     def __post_init__(self) -> None:
         self.files = MemoryFiles(self.clock)
@@ -63,7 +67,8 @@ class MemoryWorld:
         self.registry = MemoryRegistry()
         self.harness = MemoryHarness(self.reports)
         self.watcher = MemoryWatcher(self.files, self.clock.advance)
-        self.sessions = MemorySessions(self.clock, self.files, lambda name: self.acts.get(name, self.usual))
+        queue = SimulatedQueue(self.queue, self.clock.at) if self.queue is not None else None
+        self.sessions = MemorySessions(self.clock, self.files, lambda name: self.acts.get(name, self.usual), queue)
 
     def world(self, by: str = "hand:1") -> World:
         """Return the world as a process called by `by` sees it."""
@@ -116,6 +121,10 @@ class MemoryWorld:
             self.clock.advance(max(0.0, (at - self.clock.at).total_seconds()))
             self.sessions.play()
             self._fire(check)
+
+    def queue_use(self) -> QueueUse:
+        """Return what was used of the queue until now; nothing where there is none."""
+        return self.sessions.queue.use(self.clock.at) if self.sessions.queue is not None else QueueUse()
 
     def let_go(self) -> None:
         """Let go of the deployments; the lines of logs stay."""

@@ -19,7 +19,7 @@ from wakeman.engine.workspace import workspace
 if TYPE_CHECKING:
     from wakeman.core.model import FileFingerprint, Verdict
     from wakeman.engine.observe.judgement import Waiting
-    from wakeman.ports import Listing, World
+    from wakeman.ports import Listing, SessionInfo, World
 
 
 class Touched(Struct, frozen=True):
@@ -70,8 +70,10 @@ class Recall:
         self.waiting: set[str] = set()  # units that are to be judged again although nothing changes
 
     def touched(self, world: World, d: Deployment, live: Collection[WorkerState], listing: Listing) -> Touched:
-        """Return of whom, among those that the last look saw running, something may show now. Cost: what was touched,
-        and a glance at each worker."""
+        """Return of whom, among those that the last look saw running or queued, something may show now.
+
+        Cost: what was touched, and a glance at each worker.
+        """
         self._partly = {}
         paths = world.files.touched()
         reads = bool(world.harness(d.plan.workers.harness).reads)
@@ -80,13 +82,15 @@ class Recall:
         stirred, units = self._owners(world, d, paths)
         for name in self.waiting:
             units.setdefault(d.units[name].worker, set()).add(name)
-        there, mono = {seen.session_id for seen in listing.seen if not seen.over}, world.clock.mono()
+        there, mono = {seen.session_id: seen for seen in listing.seen if not seen.over}, world.clock.mono()
         unchanged = set()
         for name in self._texts_of.keys() - {worker.name for worker in live}:
             del self._texts_of[name]
         for worker in live:
-            name = worker.name
-            if name in stirred or worker.session_id not in there or not _runs_on(worker):
+            name, seen = worker.name, there.get(worker.session_id)
+            if name not in stirred and name not in units and seen is not None and _waits_on(worker, seen):
+                unchanged.add(name)
+            elif name in stirred or seen is None or not _runs_on(worker):
                 self._texts_of.pop(name, None)
             elif name not in units and mono - worker.life_mono < d.plan.stuck.after:
                 unchanged.add(name)
@@ -159,6 +163,16 @@ def _texts(
     for name in units:
         for path in d.units[name].unit.outputs:
             yield path, repr(marks.get(space.output(path)))
+
+
+def _waits_on(worker: WorkerState, seen: SessionInfo) -> bool:
+    """Return whether a worker was queued when it was seen last, and is for the same reason."""
+    known = worker.observation
+    return (
+        known is not None
+        and seen.phase == "queued"
+        and (known.attempt, known.session, known.why) == (worker.attempt, "queued", seen.why)
+    )
 
 
 def _runs_on(worker: WorkerState) -> bool:

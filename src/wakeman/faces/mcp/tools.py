@@ -73,11 +73,14 @@ def call_plan(desk: Desk, given: take.PlanArguments) -> give.BriefPlan:
 def call_rehearse(desk: Desk, given: take.RehearseArguments) -> give.BriefRehearsal:
     """Play a plan in memory."""
     from wakeman.adapters.memory.rehearsal import rehearsal
+    from wakeman.api.rehearse import Cast
     from wakeman.api.rehearse import rehearse as api_rehearse
+    from wakeman.core.queueing import Spread
     from wakeman.faces.cli.rehearse import rehearsed_lines
 
     prepared = _prepared(desk.world("hand"), desk, given.file)
-    played = api_rehearse(prepared, rehearsal, given.file, seconds=given.unit_s, early={}, hang=given.hang, every=False)
+    cast = Cast(unit=Spread(given.unit_s), hang=given.hang)
+    played = api_rehearse(prepared, rehearsal, given.file, cast, every=False)
     data = played.answer.data
     return give.BriefRehearsal(
         outcome=data.outcome,
