@@ -7,12 +7,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from wakeman.adapters.slurm import batches as kept_batches
+from wakeman.adapters.slurm.allocation import HeldAllocation
 from wakeman.adapters.slurm.batches import Batches, JobTask, KeptTask, job_name
+from wakeman.adapters.slurm.kept_files import append_line
 from wakeman.adapters.slurm.queue import Queue, read_rows, session_of
 from wakeman.adapters.slurm.scripts import job_script, refused_job
-from wakeman.adapters.slurm.site import job_request
+from wakeman.adapters.slurm.site import held_place, held_request, job_request
 from wakeman.core.model import SlurmSpec
 from wakeman.ports import SessionInfo, Start
 
@@ -23,7 +26,7 @@ NAME = f"night.wk{BATCH}"
 def line(task: str = "7_0", state: str = "RUNNING", code: str = "0", reason: str = "None", name: str = NAME) -> str:
     """Return a line as `squeue` of Slurm 22.05 prints it."""
     at = "2026-11-30T02:00:00"
-    return f"{task:40}|{'9':20}|{state:20}|{code:12}|{reason:60}|{'t1':80}|{at}|{at}|{'(null)':300}|{name:120}|\n"
+    return f"{task:40}|{'9':20}|{state:20}|{code:12}|{reason:60}|{'t1':80}|{at}|{at}|{at}|{'(null)':300}|{name:120}|\n"
 
 
 def kept(
@@ -121,6 +124,130 @@ def test_jobs_of_a_batch_whose_id_was_not_written_are_found_by_their_name() -> N
     assert ("12_0@0123456789ab", "queued") == (found.session_id, found.phase)
 
 
+HELD = HeldAllocation("ba9876543210", "12", began=True, closed=False, ending=False, batches={BATCH: 2})
+HOLDS = "night.wkba9876543210"
+
+
+def inside(*, began: bool = True, code: int | None = None, ended: bool = False, told: bool = False) -> KeptTask:
+    return replace(kept(base="12", began=began, code=code, ended=ended), held=HELD, told=told)
+
+
+def holding(state: str, reason: str = "None") -> str:
+    return line("12", state, reason=reason, name=HOLDS)
+
+
+@pytest.mark.parametrize(
+    ("task", "lines", "expected"),
+    [
+        (inside(began=False), [holding("PENDING", "Priority")], ("queued", "", "its allocation waits: Priority")),
+        (inside(began=False), [holding("RUNNING")], ("queued", "", "its allocation is about to start it")),
+        (inside(), [holding("RUNNING")], ("running", "", "")),
+        (inside(), [holding("PENDING", "BeginTime")], ("unknown", "", "its allocation is PENDING")),
+        (inside(), [holding("NEVER_HEARD_OF")], ("unknown", "", "its allocation is NEVER_HEARD_OF")),
+        (inside(), [holding("CANCELLED")], ("killed", "machine", "its allocation was cancelled, on t1")),
+        (
+            inside(began=False),
+            [holding("TIMEOUT")],
+            ("killed", "machine", "the time of its allocation was over (slurm.reserve_time), on t1"),
+        ),
+        (inside(), [holding("COMPLETING")], ("running", "machine", "its allocation is ending, on t1")),
+        (
+            inside(ended=True, told=True),
+            [holding("COMPLETING")],
+            ("killed", "machine", "its allocation is ending, on t1"),
+        ),
+        (inside(), [holding("NODE_FAIL")], ("lost", "machine", "a node of its allocation failed, on t1")),
+        (
+            inside(began=False),
+            [holding("NODE_FAIL")],
+            ("killed", "machine", "a node of its allocation failed, on t1"),
+        ),
+        (inside(), [holding("COMPLETED")], ("killed", "machine", "its allocation is COMPLETED, on t1")),
+        (inside(), [], ("lost", "machine", "Slurm lists its allocation no longer")),
+        (inside(began=False), [], ("killed", "machine", "Slurm lists its allocation no longer")),
+        (inside(ended=True), [holding("RUNNING")], ("killed", "", "its program was ended: words")),
+        (inside(ended=True), [holding("TIMEOUT")], ("killed", "", "its program was ended: words")),
+        (inside(ended=True, told=True), [holding("RUNNING")], ("killed", "person", "its step was cancelled")),
+        (
+            inside(ended=True, told=True),
+            [holding("CANCELLED")],
+            ("killed", "machine", "its allocation was cancelled, on t1"),
+        ),
+        (inside(ended=True, told=True), [], ("killed", "machine", "Slurm lists its allocation no longer")),
+    ],
+)
+def test_who_runs_in_an_allocation_ends_with_it_and_through_no_fault_of_its_own(
+    task: KeptTask, lines: list[str], expected: tuple[str, str, str]
+) -> None:
+    phase, _, by, why = fate(task, *lines, said="words")
+
+    assert expected == (phase, by, why)
+
+
+def test_a_step_whose_own_time_is_over_is_told_by_what_slurm_prints_into_its_output() -> None:
+    said = "slurmstepd-t1: error: *** STEP 12.1 ON t1 CANCELLED AT 2026-11-30T21:59:28 DUE TO TIME LIMIT ***"
+    expected = ("killed", None, "time", "its job's time was over (slurm.time)")
+
+    assert expected == fate(inside(ended=True, told=True), holding("RUNNING"), said=said)
+
+
+def test_who_is_ended_before_the_allocation_s_time_is_over_has_not_failed() -> None:
+    task = replace(inside(ended=True, told=True), held=replace(HELD, ending=True))
+
+    assert ("killed", None, "machine", "its allocation's time is nearly over (slurm.reserve_time)") == fate(
+        task, holding("RUNNING")
+    )
+
+
+def test_a_status_that_a_program_left_counts_before_what_became_of_its_allocation() -> None:
+    assert ("exited", 0, "", "") == fate(inside(code=0), holding("NODE_FAIL"))
+
+
+def test_an_allocation_runs_what_is_asked_for_in_it_until_it_is_closed(tmp_path: Path) -> None:
+    batches = Batches(str(tmp_path))
+    (tmp_path / "job.sh").write_text("true\n")
+    batches.allocation.write(str(tmp_path / "job.sh"))
+    held = batches.allocation.read()
+    assert held is not None
+    asked, never = (batches.write([(JobTask(name, MARK), "a")], held.name) for name in ("w1", "w2"))
+    batches.allocation.run(asked, 1)
+    batches.allocation.submitted("12")
+    batches.allocation.close()
+    batches.allocation.close()
+    batches.allocation.run(never, 1)
+
+    found = {one.session: (one.base, one.held is not None) for one in batches.kept()}
+    assert {"w1": ("12", True), "w2": ("", True)} == found
+    assert [True] == [one.held.closed for one in batches.kept() if one.held and one.session == "w1"]
+
+
+def test_a_line_that_a_crash_has_torn_off_hides_none_behind_it(tmp_path: Path) -> None:
+    file = str(tmp_path / "asked")
+    (tmp_path / "asked").write_text("0123456789")
+    append_line(file, f"{BATCH} 1")
+
+    assert ["0123456789", f"{BATCH} 1"] == (tmp_path / "asked").read_text().splitlines()
+
+
+def test_an_allocation_that_was_given_back_before_it_was_asked_for_never_is(tmp_path: Path) -> None:
+    batches = Batches(str(tmp_path))
+    batches.allocation.close()
+    held = batches.allocation.read()
+
+    assert held is not None
+    assert (True, "") == (held.closed, held.base)
+
+
+def test_who_is_withdrawn_is_begun_by_nobody_and_who_has_begun_is_not_withdrawn(tmp_path: Path) -> None:
+    batches = Batches(str(tmp_path))
+    batch = batches.write([(JobTask("w1", MARK), "a"), (JobTask("w2", MARK), "b")], HELD.name)
+    (tmp_path / "slurm" / batch / "1.began").write_text("12.7 node t1\n")
+    first, second = (replace(inside(began=False), batch=batch, number=number) for number in (0, 1))
+
+    assert (True, False, False) == (batches.withdrawn(first), batches.withdrawn(first), batches.withdrawn(second))
+    assert ("", "12.7") == (batches.step_of(first), batches.step_of(second))
+
+
 def test_of_two_jobs_of_one_task_the_one_at_work_counts() -> None:
     """Two requests can have been accepted: the second job finds the first there and ends with 125."""
     twice = line("7_0", "FAILED", "32000"), line("9_0", "RUNNING")
@@ -174,6 +301,22 @@ def test_what_a_plan_asks_for_are_options_of_sbatch() -> None:
 
     options = "--partition=big --account=us --qos=low --mem=1024M --time=2 --licenses=a:1,b:2 '--constraint=x y'"
     assert ["--cpus-per-task=2", *shlex.split(options)] == list(job_request(spec))
+
+
+def test_what_is_held_is_asked_for_once_with_memory_and_licences_for_all_who_run_in_it() -> None:
+    spec = SlurmSpec(
+        partition="big", cpus=2, memory=2**30, time=90, licenses={"a": 2}, reserve=3, reserve_time=36000,
+        options=("--constraint=x",),
+    )  # fmt: skip
+
+    asked = "--ntasks=3 --mem-per-cpu=512M --signal=B:USR1@60 --cpus-per-task=2 --partition=big --time=600"
+    place = held_place(spec)
+    assert f"{asked} --licenses=a:6 --constraint=x" == place["hold"]
+    assert ("3", "--cpus-per-task=2 --time=2", "90") == (place["reserve"], place["step"], place["held_time"])
+
+
+def test_a_short_allocation_is_not_ended_before_its_time() -> None:
+    assert not any("--signal" in word for word in held_request(SlurmSpec(reserve=1, reserve_time=300)))
 
 
 def test_nothing_of_a_session_is_read_by_the_shell_of_its_job() -> None:

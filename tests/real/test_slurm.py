@@ -43,6 +43,8 @@ every = "1h"
 MAKES = 'mkdir -p out; echo "$SLURM_JOB_ID" >"out/$1"'
 WAITS = 'until [ -e "go.$1" ]; do sleep 0.1; done; '
 """Until the test lets it go on."""
+RESERVED = 'reserve = 3\noptions = ["--ntasks-per-node=1"]'
+"""So that each of the three has a node of its own."""
 WORKERS = [f"night_{key}" for key in "abcdefg"]
 
 
@@ -118,6 +120,138 @@ def test_a_night_of_seven_runs_to_its_end_two_at_a_time_by_a_licence(rig: SlurmR
     assert 1 == len({name for name in names if name.startswith("night.wk")}), "one array for all"
     assert 7 == len(rig.of("launched"))
     assert 0 == rig.run("audit", "night").returncode
+
+
+def test_an_allocation_keeps_to_the_protocol_of_every_executor(cluster: Cluster, directory: str) -> None:
+    class Held(SlurmBackend):
+        def place(self, plan: Plan, directory: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+            spec = SlurmSpec(reserve=6, options=("--ntasks-per-node=2",))
+            return super().place(replace(plan, slurm=spec), directory, {**environ, "SLURM_CONF": str(cluster.conf)})
+
+    assert [] == faults(Held(), directory)
+    assert 1 == len(cluster.jobs()), "all ran in one job, which is held still"
+    (job,) = cluster.jobs()
+    cluster.run("scancel", job)
+    until(lambda: not cluster.jobs(), 30)
+
+
+def test_workers_start_in_what_is_held_and_the_others_wait_in_the_queue(rig: SlurmRig, cluster: Cluster) -> None:
+    rig.night("echo works; " + WAITS + MAKES, RESERVED)
+    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    names = cluster.run("squeue", "-h", "-r", "-o", "%i").split()
+    until(lambda: "works" in rig.run("capture", "night_c").stdout, 30)
+    rig.go("abcdefg")
+    rig.ends()
+
+    jobs = [(rig.place / "out" / key).read_text() for key in "abcdefg"]
+    assert 5 == len(names), "an allocation of three, and an array of four"
+    assert (1, 5) == (len(set(jobs[:3])), len(set(jobs)))
+    assert "complete" == rig.status()["outcome"], rig.trail()
+    assert 0 == rig.run("audit", "night").returncode
+    until(lambda: not cluster.jobs(), 30)  # given back
+
+
+@pytest.mark.parametrize("loss", ["cancelled", "timed out", "failed"])
+def test_who_is_ended_with_the_allocation_is_started_again_in_the_queue_and_has_not_failed(
+    rig: SlurmRig, cluster: Cluster, loss: str
+) -> None:
+    rig.night(WAITS + MAKES, RESERVED)
+    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    job = _allocation(rig, "job")
+    node = _began(rig, "night_a").split()[-1]
+    match loss:
+        case "cancelled":
+            cluster.run("scancel", job)
+        case "timed out":
+            cluster.run("scontrol", "update", f"JobId={job}", "EndTime=now+1")
+        case _:
+            cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+    try:
+        until(lambda: not cluster.run("squeue", "-h", "-j", job, "-t", "R,CG").strip(), 90)
+        until(lambda: rig.states() and 3 <= len(rig.of("exited")), 60)
+    finally:
+        cluster.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
+    rig.go("abcdefg")
+    rig.ends()
+
+    ended = {event["worker"]: event["data"] for event in rig.of("exited") if event["data"].get("code") != 0}
+    assert [("machine", True)] * 3 == [(ended[name]["ended_by"], ended[name].get("free")) for name in WORKERS[:3]], (
+        ended
+    )
+    assert "complete" == rig.status()["outcome"], rig.trail()
+    assert 0 == rig.run("audit", "night").returncode
+    until(lambda: not cluster.jobs(), 30)
+
+
+def test_what_waits_for_its_allocation_is_queued_and_is_given_back_with_it(rig: SlurmRig, cluster: Cluster) -> None:
+    rig.night(MAKES, 'reserve = 9\npartition = "closed"')
+    waits = [row for row in rig.status()["waits"] if row["reason"] == "queued"]
+    jobs = cluster.jobs()
+    down = rig.run("down", "night")
+
+    assert [("its allocation waits: PartitionDown", 7)] == [(row["words"], len(row["workers"])) for row in waits]
+    assert 1 == len(jobs)
+    assert (0, "stopped") == (down.returncode, rig.status()["outcome"]), down
+    assert [] == cluster.jobs()
+
+
+def test_a_step_that_is_cancelled_or_dies_is_told_apart_and_its_place_is_free_again(
+    cluster: Cluster, directory: str
+) -> None:
+    place = executor(cluster, directory, SlurmSpec(reserve=2))
+    dies = replace(_lives(directory, "w2"), argv=("/bin/sh", "-c", "kill -9 $PPID; kill -9 $$"))
+    first, second = place.submit([_lives(directory, "w1"), dies])
+    until(lambda: phases(place) == {"w1": "running", "w2": "killed"}, 30)
+    cluster.run("scancel", "--signal=TERM", *[task.step for task in place._batches.kept() if task.session == "w1"])
+    until(lambda: phases(place) == {"w1": "killed", "w2": "killed"}, 30)
+    why = {one.session: (one.ended_by, one.why) for one in place.poll().seen}
+    place.cancel([(first.session_id, "kit/w1"), (second.session_id, "kit/w2")])
+    again = place.submit([_lives(directory, f"w{number}") for number in (1, 2, 3)])
+
+    assert ("person", "its step was cancelled") == why["w1"]
+    assert ("", True) == (why["w2"][0], "its program was ended" in why["w2"][1])
+    assert ["", "", ""] == [one.error for one in again]
+    assert {"w1": True, "w2": True, "w3": False} == {t.session: t.held is not None for t in place._batches.kept()}
+    place.give_back()
+    assert 2 == len(cluster.jobs()), "who runs in it goes on"
+    _ended(cluster, place)
+
+
+def test_an_allocation_whose_answer_was_lost_is_found_and_not_asked_for_again(cluster: Cluster, directory: str) -> None:
+    """A crash came after the controller had taken it, and before its number was written."""
+    spec = SlurmSpec(reserve=3)
+    executor(cluster, directory, spec).submit([_lives(directory, "w1")])
+    Path(directory, "slurm", "allocation", "job").unlink()
+    other = executor(cluster, directory, spec)
+    other.submit([_lives(directory, "w2")])
+
+    assert 1 == len(cluster.jobs())
+    until(lambda: phases(other) == {"w1": "running", "w2": "running"}, 30)
+    other.give_back()
+    _ended(cluster, other)
+
+
+def test_of_an_allocation_that_was_taken_twice_one_runs(cluster: Cluster, directory: str) -> None:
+    place = executor(cluster, directory, SlurmSpec(reserve=2))
+    place.submit([_lives(directory, "w1")])
+    until(lambda: phases(place) == {"w1": "running"}, 30)
+    held = place._batches.allocation.read()
+    assert held is not None
+    subprocess.run(place._holding_request(held), env=cluster.env, check=True, capture_output=True)
+    until(lambda: len(cluster.jobs()) == 1, 30)
+
+    assert {"w1": "running"} == phases(executor(cluster, directory, SlurmSpec(reserve=2)))
+    place.give_back()
+    _ended(cluster, place)
+
+
+def test_an_allocation_that_can_never_be_is_refused_before_anything_begins(rig: SlurmRig) -> None:
+    rig.write(PLAN.replace("COMMAND", MAKES).replace("EXTRA", "reserve = 1000"))
+
+    said = rig.run("up", "wakeman.toml")
+
+    assert (1, False) == (said.returncode, rig.log().exists())
+    assert "slurm.reserve" in said.stderr
 
 
 def test_a_night_goes_on_from_another_machine(rig: SlurmRig) -> None:
@@ -296,6 +430,17 @@ def _lives(directory: str, session: str) -> Start:
 def _ended(cluster: Cluster, place: Slurm) -> None:
     place.cancel([(one.session_id, one.mark) for one in place.poll().seen])
     until(lambda: not cluster.jobs(), 30)
+
+
+def _allocation(rig: SlurmRig, name: str) -> str:
+    return Path(rig.state, "night", "slurm", "allocation", name).read_text().strip()
+
+
+def _began(rig: SlurmRig, worker: str) -> str:
+    """Return the step, the node and its name in Slurm of a worker that runs in the allocation."""
+    number, _, batch = {e["worker"]: e["data"]["session_id"] for e in rig.of("launched")}[worker].partition("@")
+    number = number.partition("_")[2]
+    return Path(rig.state, "night", "slurm", batch, f"{number}.began").read_text().strip()
 
 
 def _tasks(rig: SlurmRig) -> dict[str, str]:

@@ -18,7 +18,7 @@ from wakeman.core.errors import ProgramError, WakemanError
 from wakeman.core.model import Host, Plan
 from wakeman.engine.attempt.compose import shortened_start
 from wakeman.engine.start.prepare import PreparedPlan
-from wakeman.ports import Carried, CopyingExecutor, Executor, Made, SessionInfo, Start, World
+from wakeman.ports import Carried, CopyingExecutor, Executor, HoldingExecutor, Made, SessionInfo, Start, World
 
 SESSION_S = 20.0
 """Seconds in which a session is to run its program."""
@@ -149,6 +149,8 @@ def _try_session(
     try:
         host = replace(resolved, directory=place) if resolved else world.host(plan, root, place)
         executor = world.executor(host)
+        if isinstance(executor, HoldingExecutor):
+            executor.give_back()  # the one session takes its turn, and nothing is held for it
         world.files.make(home)
         world.files.write(f"{place}/wrapper.sh", world.wrapper())
         argv = ("/bin/sh", f"{place}/wrapper.sh", home, "--", f"{place}/program")

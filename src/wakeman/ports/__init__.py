@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wakeman.ports.executor import Carried as Carried
     from wakeman.ports.executor import CopyingExecutor as CopyingExecutor
     from wakeman.ports.executor import Executor as Executor
+    from wakeman.ports.executor import HoldingExecutor as HoldingExecutor
     from wakeman.ports.executor import HostedExecutor as HostedExecutor
     from wakeman.ports.executor import Listing as Listing
     from wakeman.ports.executor import LocatedExecutor as LocatedExecutor
@@ -80,6 +81,7 @@ _MODULES = {
         "Carried",
         "CopyingExecutor",
         "Executor",
+        "HoldingExecutor",
         "HostedExecutor",
         "Listing",
         "LocatedExecutor",

@@ -52,8 +52,9 @@ class SessionInfo(Struct, frozen=True):
 
     Shape: `session_id` is never reused, also not by a later server: it contains its server's id if a new server counts
     from the beginning. Callers compare it and pass it back, and never parse it. With `mark` "" the session is not ours.
-    If it has `exited` without a `code`, the status is not known, or not yet. If it was `killed`, `ended_by` and `why`
-    say by whom and why, as far as the place knows; one that is `lost` may still be running out of the place's reach.
+    If it has `exited` without a `code`, the status is not known, or not yet. If it was `killed`, or is about to be,
+    `ended_by` and `why` say by whom and why, as far as the place knows; one that is `lost` may still be running out of
+    the place's reach.
     Units: `created` and `activity` are epoch seconds; `activity` is its last sign of life, 0 for none.
     """
 
@@ -178,6 +179,17 @@ class HostedExecutor(Protocol):
         """Take all sessions of a host for lost, as a person says that it does not come back; return their names.
 
         Shape: a later poll reports them as `lost`. What of them still runs is ended once the host is used again.
+        """
+
+
+@runtime_checkable
+class HoldingExecutor(Protocol):
+    """An executor that may hold a part of its place, so that sessions need not wait for it."""
+
+    def give_back(self) -> None:
+        """Give back what is held, once no session runs in it, and hold nothing from now on.
+
+        Repeatable: yes; also where nothing is held. Failure is silent: what runs there sees the word by itself.
         """
 
 

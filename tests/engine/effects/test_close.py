@@ -15,7 +15,7 @@ from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Unit, UnitState
 from wakeman.core.policy.tables import Decision
 from wakeman.engine.effects.alarm import Disarm, FindAlarm
-from wakeman.engine.effects.close import Bury, LetGo, bury, close, closing, let_go
+from wakeman.engine.effects.close import Bury, GiveBack, LetGo, bury, close, closing, let_go
 from wakeman.engine.protocol.steps import append, drive
 from wakeman.ports import Start
 
@@ -69,16 +69,16 @@ def closed(play: Play, row: str) -> list[Step]:
 @pytest.mark.parametrize(
     ("given", "row", "steps"),
     [
-        (begun, "wrap up", [Bury, "action: closed", *GONE]),
-        (begun, "stop", [Bury, "action: closed", *GONE]),
-        (begun, "give up", ["action: closed", *GONE]),
-        (lambda: begun(owed=True), "wrap up", [Bury, FindAlarm, "action: closed"]),
-        (paused, "wrap up", [Bury, FindAlarm, "action: closed"]),
-        (lambda: begun(owed=True), "give up", [FindAlarm, "action: closed"]),
-        (lambda: begun(answers=False), "wrap up", [Bury, FindAlarm, "action: closed"]),
-        (lambda: begun(answers=False), "give up", ["action: closed", *GONE]),
-        (watched, "wrap up", [Bury, "action: closed", LetGo, *GONE]),
-        (lambda: watched(answers=False), "give up", ["action: closed", LetGo]),
+        (begun, "wrap up", [Bury, GiveBack, "action: closed", *GONE]),
+        (begun, "stop", [Bury, GiveBack, "action: closed", *GONE]),
+        (begun, "give up", [GiveBack, "action: closed", *GONE]),
+        (lambda: begun(owed=True), "wrap up", [Bury, GiveBack, FindAlarm, "action: closed"]),
+        (paused, "wrap up", [Bury, GiveBack, FindAlarm, "action: closed"]),
+        (lambda: begun(owed=True), "give up", [GiveBack, FindAlarm, "action: closed"]),
+        (lambda: begun(answers=False), "wrap up", [Bury, GiveBack, FindAlarm, "action: closed"]),
+        (lambda: begun(answers=False), "give up", [GiveBack, "action: closed", *GONE]),
+        (watched, "wrap up", [Bury, GiveBack, "action: closed", LetGo, *GONE]),
+        (lambda: watched(answers=False), "give up", [GiveBack, "action: closed", LetGo]),
     ],
 )
 def test_the_alarm_goes_with_a_deployment_unless_a_notice_is_owed_or_sessions_are_to_be_buried_or_let_go(
@@ -98,6 +98,17 @@ def test_an_end_is_written_with_its_reason_and_the_first_units_that_are_missing(
 
     expected = e.Closed(outcome=outcome, why="so", missing=tuple(f"u{n}" for n in range(min(count, 100))))
     assert e.Draft(expected) == closing(d, Decision(row, why="so"))
+
+
+@pytest.mark.parametrize("row", ["wrap up", "give up", "stop"])
+def test_what_a_place_holds_is_given_back_before_the_last_line(row: str) -> None:
+    """Behind that line no check would."""
+    play, given = begun(), list[str]()
+    play.stage.sessions.give_back = lambda: given.append(play.deployment.outcome)  # type: ignore[attr-defined] # optional
+
+    closed(play, row)
+
+    assert ["open"] == given
 
 
 def test_only_the_deployments_own_dead_sessions_are_taken_away() -> None:

@@ -22,7 +22,7 @@ from wakeman.core.policy.deployment_rows import ROWS_PER_CHECK_MAX
 from wakeman.engine import requests
 from wakeman.engine.check import ClearSpool, Observe, Spool
 from wakeman.engine.effects.alarm import Arm, Disarm, FindAlarm, Rearm, Replace
-from wakeman.engine.effects.close import Bury
+from wakeman.engine.effects.close import Bury, GiveBack
 from wakeman.engine.effects.end import HangUp
 from wakeman.engine.effects.launch import MakeSessions, Prepare, Recover, Remember
 from wakeman.engine.effects.move import Exists, Rename
@@ -153,7 +153,7 @@ LAST_VERIFIED: list[Step] = [
     "outcome: w1 effected",
     Exists,
 ]
-WRAP_UP: list[Step] = ["decision: wrap up, wake", Exists, Bury, FindAlarm, "action: closed"]
+WRAP_UP: list[Step] = ["decision: wrap up, wake", Exists, Bury, GiveBack, FindAlarm, "action: closed"]
 INSTALL: list[Step] = [Promote, "outcome: w0 effected"]
 NOW_STARTED = "transition: w0 started"
 ONE: dict[str, Any] = {"workers": 1, "units": 1}
@@ -230,7 +230,18 @@ CHECKS: dict[str, tuple[Callable[[], Play], list[Step]]] = {
     ),
     "an output was written anew since it was done": (
         written_anew,
-        [*LOOK, *LAST_VERIFIED, Sync, "decision: wrap up, wake", Exists, Exists, Bury, FindAlarm, "action: closed"],
+        [
+            *LOOK,
+            *LAST_VERIFIED,
+            Sync,
+            "decision: wrap up, wake",
+            Exists,
+            Exists,
+            Bury,
+            GiveBack,
+            FindAlarm,
+            "action: closed",
+        ],
     ),
     "the disk does not keep an output that was written anew": (
         lambda: written_anew("no room"),

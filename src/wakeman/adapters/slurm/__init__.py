@@ -1,5 +1,7 @@
 """Workers as jobs of a Slurm cluster: submitted as arrays, listed by one `squeue`, each in a tmux server on its node.
 
+With `slurm.reserve` so many are steps in one allocation instead, which is held until the wrap-up: see `hold.sh`.
+
 Rules of this file, each because of a quirk of Slurm:
 
 - A batch is one array, even of one session: `scancel` takes BASE_INDEX (on an array's raw id it returns 0 and does
@@ -7,6 +9,8 @@ Rules of this file, each because of a quirk of Slurm:
 - A request that was not answered may have been accepted. Its jobs carry the batch's id in their name; so they are
   looked for there before anything is submitted again, and of two jobs of one task the second runs nothing: `job.sh`.
 - A finished job is listed for `MinJobAge` only. What it left in the batch's directory stays, and counts before that.
+- `srun` must live as long as its step, so it is called within the allocation: here it would die with this machine.
+  What is to run is a line in a file. Who makes the file K.began first, a step or who cancels, decides whether it runs.
 - A restart of jobs is Wakeman's decision alone: `--no-requeue`.
 - The environment of a job that Wakeman itself runs in would change what `sbatch` and `srun` do: each call gets the
   recorded environment, and nothing else.
@@ -17,18 +21,23 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from wakeman.adapters.asking import Told, ask
 from wakeman.adapters.slurm.batches import Batches, JobTask, KeptTask, job_name
-from wakeman.adapters.slurm.queue import QUEUE_COLUMNS, Queue, Row, read_rows, session_of
+from wakeman.adapters.slurm.queue import QUEUE_COLUMNS, Queue, read_rows, session_of
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.text import sanitise
-from wakeman.ports import Listing, Made, SessionInfo, Start
+from wakeman.ports import Listing, Made, Phase, SessionInfo, Start
 from wakeman.ports.executor import OVER
 
 if TYPE_CHECKING:
+    from wakeman.adapters.slurm.allocation import HeldAllocation
     from wakeman.adapters.slurm.terminals import JobTerminals
     from wakeman.core.model import Host, Plan
 
@@ -37,7 +46,9 @@ SUBMIT_S = 60.0
 QUEUE_S = 20.0
 """Seconds that any other call may take."""
 CANCELS_PER_CALL_MAX = 500
+PLAN_MEND = "change [slurm] in the plan, or ask the site"
 JOB = os.path.join(os.path.dirname(__file__), "job.sh")
+HOLD = os.path.join(os.path.dirname(__file__), "hold.sh")
 _COMMENT = r"[\w:;]+"
 _UNSURE = re.compile(r"timed out|Unable to contact|onnection|Zero Bytes|temporarily|(?i:submit limit|MaxSubmit)")
 """What `sbatch` says when the controller may have accepted a request, or would later: it is no refusal of a plan."""
@@ -46,6 +57,19 @@ PANE = (
     ' echo "$code" >"$state/status.tmp" && mv "$state/status.tmp" "$state/status"; exit "$code"'
 )
 """Runs a session's program on the node, and keeps its status for `job.sh`."""
+
+
+class FoundJob(Struct, frozen=True):
+    """A session's job, as the last look found it. `raw` is what `srun` takes, `job` what `scontrol` does; "" for none.
+
+    Shape: `node` is named where the job has several.
+    """
+
+    task: KeptTask
+    phase: Phase
+    raw: str
+    job: str
+    node: str
 
 
 class Slurm:
@@ -72,7 +96,7 @@ class Slurm:
     def terminal(self) -> JobTerminals:
         from wakeman.adapters.slurm.terminals import JobTerminals, JobTmux
 
-        return JobTerminals(self, lambda raw, task: JobTmux(self._place["srun"], raw, task, self._directory, self._env))
+        return JobTerminals(self, lambda found: JobTmux(self._place["srun"], found, self._directory, self._env))
 
     def poll(self, known: Mapping[str, str] = {}) -> Listing:
         """List all sessions by one call of `squeue`, and what their jobs left behind."""
@@ -101,7 +125,8 @@ class Slurm:
         tasks, queue = self._known or ([], Queue())
         for task in tasks:
             row = queue.of(task)
-            info = session_of(task, row, self._batches.said(task) if row is None or row.phase in OVER else "")
+            over = row is None or row.phase in OVER or (task.held is not None and task.ended)
+            info = session_of(task, row, self._batches.said(task) if over else "")
             if info is not None and not (task.gone and info.over):
                 yield task, info
 
@@ -115,10 +140,12 @@ class Slurm:
         names: dict[str, SessionInfo] = {info.session: info for task, info in self._sessions() if not task.gone}
         made = [refused_job(start) or _session_there(names.get(start.session), start) for start in starts]
         waiting = [index for index, one in enumerate(made) if one is None]
+        inside = self._room() if waiting else 0
+        held, queued = waiting[:inside], waiting[inside:]
         most = int(self._place["array_max"])
-        for at in range(0, len(waiting), most):
-            part = waiting[at : at + most]
-            for index, one in zip(part, self._submit([starts[index] for index in part]), strict=True):
+        parts = [(self._submit, queued[at : at + most]) for at in range(0, len(queued), most)]
+        for submit, part in [*([(self._run_held, held)] if held else []), *parts]:
+            for index, one in zip(part, submit([starts[index] for index in part]), strict=True):
                 made[index] = one
         return [one or Made(error="not submitted") for one in made]
 
@@ -129,16 +156,92 @@ class Slurm:
         self._claim_checks()
         tasks = [(JobTask(start.session, start.mark), job_script(start, PANE)) for start in starts]
         batch = self._batches.write(tasks)
-        told = self._ask(*self._request(batch, len(starts)), timeout=SUBMIT_S)
-        base = told.out.decode(errors="replace").strip().partition(";")[0]
-        if told.code or not base.isdigit():
-            why = _slurm_words(told)
-            if _UNSURE.search(why):
-                raise ProgramError(f"slurm: {why}", "sinfo")
+        base, why = self._submitted(*self._request(batch, len(starts)))
+        if why:
             self._batches.refused(batch)
-            return [Made(error=f"sbatch: {why}", mend="change [slurm] in the plan, or ask the site") for _ in starts]
+            return [Made(error=f"sbatch: {why}", mend=PLAN_MEND) for _ in starts]
         self._batches.submitted(batch, base)
         return [Made(f"{base}_{number}@{batch}") for number in range(len(starts))]
+
+    def _submitted(self, *argv: str) -> tuple[str, str]:
+        """Call `sbatch`; return the job's id, or why Slurm refuses. Raises: ProgramError if it may have taken it."""
+        told = self._ask(*argv, timeout=SUBMIT_S)
+        base = told.out.decode(errors="replace").strip().partition(";")[0]
+        if not told.code and base.isdigit():
+            return base, ""
+        why = _slurm_words(told)
+        if _UNSURE.search(why):
+            raise ProgramError(f"slurm: {why}", "sinfo")
+        return "", why
+
+    def _room(self) -> int:
+        """Return for how many more sessions the allocation has room; none once it was given back, or has ended.
+
+        Boundary: one that waits in the queue has room; and so has one that was never asked for, as it is with the first
+        session. One whose time left is shorter than a worker's time limit has none.
+        """
+        most = int(self._place.get("reserve", "0"))
+        held = self._batches.allocation.read() if most else None
+        if not most or (held is not None and (held.closed or held.ending)):
+            return 0
+        row = self._known[1].holding(held) if self._known and held is not None else None
+        if held is not None and (held.base or held.began or row is not None):
+            if row is None or row.phase not in ("queued", "running"):
+                return 0
+            left = row.ends - time.time() if row.phase == "running" and row.ends else float("inf")
+            if left < float(self._place["held_time"]):
+                return 0
+        taken = sum(task.held is not None and not info.over for task, info in self._sessions())
+        return max(0, most - taken)
+
+    def _run_held(self, starts: Sequence[Start]) -> list[Made]:
+        """Run sessions in the allocation, which is asked for before the first. Raises: ProgramError as `_submit`."""
+        from wakeman.adapters.slurm.scripts import job_script
+
+        self._claim_checks()
+        allocation = self._batches.allocation
+        if allocation.read() is None:
+            allocation.write(JOB)
+        held = allocation.read()
+        if held is None:
+            raise ProgramError(f"slurm: {allocation.place}: cannot be read back", "ls -l there")
+        row = self._known[1].holding(held) if self._known else None
+        base = held.base or (row.raw if row is not None else "")
+        if not base:  # asked for again, if it was: of two, the second does nothing
+            base, why = self._submitted(*self._holding_request(held))
+            if why:
+                allocation.refused()
+                return [Made(error=f"sbatch: slurm.reserve: {why}", mend=PLAN_MEND) for _ in starts]
+        if not held.base:
+            allocation.submitted(base)
+        tasks = [(JobTask(start.session, start.mark), job_script(start, PANE)) for start in starts]
+        batch = self._batches.write(tasks, held.name)
+        allocation.run(batch, len(starts))
+        return [Made(f"{base}_{number}@{batch}") for number in range(len(starts))]
+
+    def _holding_request(self, held: HeldAllocation) -> tuple[str, ...]:
+        allocation = self._batches.allocation
+        return (
+            *(self._place["sbatch"], "--parsable", "--no-requeue", "--export=ALL", "--chdir=/"),
+            *(f"--job-name={job_name(self._directory, held.name)}", "--input=/dev/null"),
+            f"--output={allocation.path('out')}",
+            *shlex.split(self._place["hold"]),
+            *(HOLD, allocation.place, *shlex.split(self._place["step"])),
+        )
+
+    def give_back(self) -> None:
+        """Give the allocation back: it takes nothing more, and ends once no step runs."""
+        if not int(self._place.get("reserve", "0")):
+            return
+        with suppress(ProgramError, OSError):
+            allocation = self._batches.allocation
+            allocation.close()
+            held = allocation.read()
+            self.refresh()
+            row = self._known[1].holding(held) if self._known and held is not None else None
+            used = any(task.held is not None and not info.over for task, info in self._sessions())
+            if row is not None and row.phase not in OVER and not used:
+                self._ask(self._place["scancel"], row.raw)
 
     def _claim_checks(self) -> None:
         """Write on which host checks run: a worker's end on a node starts none there."""
@@ -163,14 +266,26 @@ class Slurm:
         self.refresh()
         wanted = set(ends)
         found = [(task, info) for task, info in self._sessions() if (info.session_id, info.mark) in wanted]
-        live = [info.session_id.partition("@")[0] for _, info in found if not info.over]
-        for at in range(0, len(live), CANCELS_PER_CALL_MAX):
-            told = self._ask(self._place["scancel"], *live[at : at + CANCELS_PER_CALL_MAX])
-            if told.code and _UNSURE.search(_slurm_words(told)):
-                raise ProgramError(f"slurm: {_slurm_words(told)}", "sinfo")
+        live = [task for task, info in found if not info.over]
+        self._scancel([f"{self._base(task)}_{task.number}" for task in live if task.held is None])
+        steps = [task for task in live if task.held is not None and not self._batches.withdrawn(task)]
+        self._scancel([self._batches.step_of(task) for task in steps if not task.gone], "--signal=TERM")
+        self._scancel([self._batches.step_of(task) for task in steps if task.gone])  # it did not end by itself
         self._batches.cancelled(task for task, _ in found)
         self._settle({task.batch for task, _ in found})
         return len(found)
+
+    def _base(self, task: KeptTask) -> str:
+        row = self._known[1].of(task) if self._known else None
+        return row.task.partition("_")[0] if row is not None else task.base
+
+    def _scancel(self, jobs: Sequence[str], *options: str) -> None:
+        """Cancel jobs, or steps. Raises: ProgramError when the controller does not answer."""
+        named = [job for job in jobs if job]
+        for at in range(0, len(named), CANCELS_PER_CALL_MAX):
+            told = self._ask(self._place["scancel"], *options, *named[at : at + CANCELS_PER_CALL_MAX])
+            if told.code and _UNSURE.search(_slurm_words(told)):
+                raise ProgramError(f"slurm: {_slurm_words(told)}", "sinfo")
 
     def _settle(self, batches: Iterable[str]) -> None:
         """Move batches away of which nothing is listed any more."""
@@ -193,34 +308,30 @@ class Slurm:
 
     # What its terminals ask
 
-    def job(self, session: str, mark: str) -> tuple[KeptTask, Row | None]:
+    def job(self, session: str, mark: str) -> FoundJob:
         """Return a session by its id or name, with its job as the queue lists it: the one that is not over, of several.
 
         Raises: UnknownNameError; ProgramError when the controller does not answer.
         """
-        if self._known is None or not self._running(session, mark):
-            self.refresh()
         found = self._found(session, mark)
+        if found is None or found.phase != "running":  # a job's raw id is never another's: that look is good enough
+            self.refresh()
+            found = self._found(session, mark)
         if found is None:
             raise UnknownNameError(f"slurm: no session {session}", "squeue --me")
         return found
 
-    def _running(self, session: str, mark: str) -> bool:
-        """Return whether the last look saw it run: a job's raw id is never another's, so that look is good enough."""
-        found = self._found(session, mark)
-        return found is not None and found[1] is not None and found[1].phase == "running"
-
-    def _found(self, session: str, mark: str) -> tuple[KeptTask, Row | None] | None:
-        queue = self._known[1] if self._known else Queue()
+    def _found(self, session: str, mark: str) -> FoundJob | None:
         named = [
-            (info.over, task)
+            (info.over, task, info.phase)
             for task, info in self._sessions()
             if session in (info.session, info.session_id) and mark in ("", info.mark)
         ]
         if not named:
             return None
-        _, task = min(named, key=lambda each: each[0])
-        return task, queue.of(task)
+        _, task, phase = min(named, key=lambda each: each[0])
+        row = self._known[1].of(task) if self._known else None
+        return FoundJob(task, phase, row.raw if row else "", row.task if row else "", task.node)
 
     def screen(self, task: KeptTask) -> str | None:
         """Return what a session showed last, with the codes of its colours."""
@@ -228,14 +339,11 @@ class Slurm:
 
     def comment(self, session_id: str, mark: str, head: str) -> None:
         """Write a comment on a session's job. Failure is silent."""
-        from contextlib import suppress
-
-        number = session_id.partition("@")[0]
-        if not re.fullmatch(_COMMENT, head) or not re.fullmatch(r"\d+_\d+", number):
+        if not re.fullmatch(_COMMENT, head):
             return
         with suppress(ProgramError, UnknownNameError):
-            self.job(session_id, mark)
-            self._ask(self._place["scontrol"], "update", f"JobId={number}", f"Comment={head}")
+            if number := self.job(session_id, mark).job:
+                self._ask(self._place["scontrol"], "update", f"JobId={number}", f"Comment={head}")
 
     def comments(self) -> list[tuple[str, str]]:
         """Return mark and comment of each session whose job has one; empty if nothing answers."""

@@ -15,13 +15,17 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from wakeman.adapters.slurm.allocation import Allocation, HeldAllocation
+from wakeman.adapters.slurm.kept_files import first_line, put_first, put_whole
+
 FOLDER = "slurm"
 """Where batches are, below the deployment's directory."""
 PAST = "past"
 """Where batches are moved whose sessions were all ended, and are over."""
 TASKS = "tasks.json"
 JOB_NAME = re.compile(r".*\.wk([0-9a-f]{12})")
-BATCH_LINE_BYTES_MAX = 300
+HELD = "held"
+"""The file of a batch that runs in an allocation: its name."""
 KEPT_SCREEN_BYTES_MAX = 2 * 2**20
 SAID_BYTES_MAX = 2000
 
@@ -37,7 +41,8 @@ class KeptTask(Struct, frozen=True):
     """A task with its place, and what its files say. `base` is the array's job id, "" while it is not known.
 
     Shape: `began` says that a job has begun it; `code` is the status that its program left, `ended` says that it left
-    none; `gone` that it was cancelled here.
+    none, `told` that its job was told to end then; `gone` that it was cancelled here. One that runs in an allocation is
+    `held`: `base` is then that job's id, `step` the one of its step, and `node` what Slurm calls the node.
     """
 
     batch: str
@@ -49,6 +54,10 @@ class KeptTask(Struct, frozen=True):
     code: int | None
     ended: bool
     gone: bool
+    told: bool = False
+    held: HeldAllocation | None = None
+    step: str = ""
+    node: str = ""
 
     @property
     def over(self) -> bool:
@@ -61,6 +70,7 @@ class Batches:
 
     def __init__(self, directory: str) -> None:
         self.place = f"{directory}/{FOLDER}"
+        self.allocation = Allocation(self.place)
 
     def path(self, batch: str, name: str = "") -> str:
         """Return the path of a batch, or of a file in it."""
@@ -72,47 +82,65 @@ class Batches:
             names = sorted(os.listdir(self.place))
         except FileNotFoundError:
             return []
-        return [task for name in names if re.fullmatch(r"[0-9a-f]{12}", name) for task in self._tasks(name)]
+        held = self.allocation.read()
+        return [task for name in names if re.fullmatch(r"[0-9a-f]{12}", name) for task in self._tasks(name, held)]
 
-    def _tasks(self, batch: str) -> Iterator[KeptTask]:
+    def _tasks(self, batch: str, held: HeldAllocation | None) -> Iterator[KeptTask]:
         try:
             files = set(os.listdir(self.path(batch)))
             with open(self.path(batch, TASKS), "rb") as file:
                 tasks = msgspec.json.decode(file.read(), type=list[JobTask])
         except (FileNotFoundError, msgspec.DecodeError):
             return  # a crash came before it was whole: nothing of it was submitted
-        base = self._line(batch, "job") if "job" in files else ""
+        if HELD not in files:
+            held = None
+        if held is not None:  # what was not asked for in it is as an array that was not submitted
+            base = held.base if batch in held.batches else ""
+        else:
+            base = self._line(batch, "job") if "job" in files else ""
         gone = self._gone(batch) if "gone" in files else frozenset()
         for number, task in enumerate(tasks):
             over = self._line(batch, f"{number}.over") if f"{number}.over" in files else ""
             word, _, status = over.partition(" ")
+            began = f"{number}.began" in files
+            step, node = self._step(batch, number) if began and held is not None else ("", "")
             yield KeptTask(
                 batch=batch,
                 number=number,
                 session=task.session,
                 mark=task.mark,
                 base=base if re.fullmatch(r"\d+", base) else "",
-                began=f"{number}.began" in files,
+                began=began,
                 code=int(status) if word == "exited" and re.fullmatch(r"\d{1,3}", status) else None,
                 ended=word == "ended",
                 gone=str(number) in gone,
+                told=(word, status) == ("ended", "told"),
+                held=held,
+                step=step,
+                node=node,
             )
 
-    def _line(self, batch: str, name: str) -> str:
-        try:
-            with open(self.path(batch, name), encoding="utf-8", errors="replace") as file:
-                return file.read(BATCH_LINE_BYTES_MAX).strip()
-        except OSError:
-            return ""
+    def _step(self, batch: str, number: int) -> tuple[str, str]:
+        """Return the step that has begun a task, and its node as Slurm calls it; "" for what was begun by none."""
+        step, _, nodes = self._line(batch, f"{number}.began").partition(" ")
+        return (step, nodes.rpartition(" ")[2]) if re.fullmatch(r"\d+\.\d+", step) else ("", "")
 
-    def write(self, tasks: Sequence[tuple[JobTask, str]]) -> str:
-        """Write a batch of sessions with the scripts that make them; return its id. It is whole, or not there."""
+    def _line(self, batch: str, name: str) -> str:
+        return first_line(self.path(batch, name))
+
+    def write(self, tasks: Sequence[tuple[JobTask, str]], held: str = "") -> str:
+        """Write a batch of sessions with the scripts that make them; return its id. It is whole, or not there.
+
+        Shape: `held` is the name of the allocation that it is for, "" for an array.
+        """
         batch = os.urandom(6).hex()
         os.makedirs(self.place, mode=0o700, exist_ok=True)
         os.mkdir(self.path(batch), 0o700)
         cases = "".join(f"{number})\n{script};;\n" for number, (_, script) in enumerate(tasks))
         script = f"case $task in\n{cases}esac\n"
         self._put(batch, "tasks.sh", script.encode("utf-8", "surrogateescape"))
+        if held:
+            self._put(batch, HELD, f"{held}\n".encode())
         self._put(batch, TASKS, msgspec.json.encode([task for task, _ in tasks]))
         return batch
 
@@ -125,6 +153,18 @@ class Batches:
         import shutil
 
         shutil.rmtree(self.path(batch), ignore_errors=True)
+
+    def withdrawn(self, task: KeptTask) -> bool:
+        """Begin a task in place of its step, so that none runs it; return whether none had begun it before."""
+        at = self.path(task.batch, str(task.number))
+        if not put_first(f"{at}.began", b"withdrawn\n"):
+            return False
+        put_whole(f"{at}.over", b"ended told\n")
+        return True
+
+    def step_of(self, task: KeptTask) -> str:
+        """Return the step that has begun a task by now."""
+        return self._step(task.batch, task.number)[0]
 
     def cancelled(self, tasks: Iterable[KeptTask]) -> None:
         """Write that sessions are to be listed no longer, once they are over. Cost: a write to the disk per batch."""
@@ -151,7 +191,7 @@ class Batches:
     def node(self, batch: str, number: str) -> str:
         """Return the node on which a session's job has begun it; "" while none has."""
         began = self._line(batch, f"{number}.began") or self._line(f"{PAST}/{batch}", f"{number}.began")
-        return began.partition(" ")[2]
+        return [*began.split(), "", ""][1]
 
     def screen(self, task: KeptTask) -> str | None:
         """Return what a session showed last, with the codes of its colours; None if that was not kept."""
@@ -172,14 +212,7 @@ class Batches:
             return None
 
     def _put(self, batch: str, name: str, data: bytes) -> None:
-        """Write a file to the disk, whole or not at all."""
-        whole = self.path(batch, name)
-        handle = os.open(f"{whole}.tmp", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(f"{whole}.tmp", whole)
+        put_whole(self.path(batch, name), data)
 
 
 def job_name(directory: str, batch: str) -> str:

@@ -2,6 +2,7 @@
 # Run one session of a batch as a Slurm job, in a tmux server of its own.
 #
 #     sbatch ... --array=0-N job.sh BATCH
+#     srun ... job.sh BATCH TASK            as a step, in an allocation: hold.sh
 #
 # BATCH is a directory that the host which submits and the node share. Its files:
 #
@@ -9,10 +10,12 @@
 #
 # and of the task K of the array:
 #
-#     K.began   written first, by whichever job comes first: the job's raw id and the node. Another job of the same task,
-#               as Slurm may make one by a requeue or a repeated request, runs nothing: exit status 125.
+#     K.began   written first, by whichever job comes first: the job's raw id, or that of the step, the node, and what
+#               Slurm calls it. Another job of the same task, as Slurm may make one by a requeue or a repeated request,
+#               runs nothing: exit status 125.
 #     K.screen  written when the session ends: what it showed, with the codes of its colours
-#     K.over    written last, atomically: `exited N`, or `ended` if the program left no status
+#     K.over    written last, atomically: `exited N`, or `ended` if the program left no status, `ended told` if this
+#               script was told to end before it did
 #
 # The server is no daemon: it stays below this script, where Slurm finds it. It has a directory of its own on the node,
 # which only this user can enter. This script ends when the session's first program does, with its status.
@@ -21,14 +24,14 @@
 asked=
 trap 'asked=1' TERM INT HUP
 
-batch=$1 task=$SLURM_ARRAY_TASK_ID
+batch=$1 task=${2:-$SLURM_ARRAY_TASK_ID} job=$SLURM_JOB_ID${2:+.$SLURM_STEP_ID}
 at=$batch/$task
 node=$(uname -n)
 if ! [ -r "$batch/tasks.sh" ]; then
     echo "$batch: not on $node: the state directory must be shared with the nodes"
     exit 126
 fi
-(umask 077 && set -C && echo "$SLURM_JOB_ID $node" >"$at.began") 2>/dev/null || exit 125
+(umask 077 && set -C && echo "$job $node $SLURMD_NODENAME" >"$at.began") 2>/dev/null || exit 125
 
 over() { # WORDS
     (umask 077 && echo "$*" >"$at.over.tmp") && mv -f "$at.over.tmp" "$at.over"
@@ -101,5 +104,5 @@ if [ -n "$status" ]; then
     over "exited $status"
     exit "$status"
 fi
-over ended
+over ended${asked:+ told}
 exit 124

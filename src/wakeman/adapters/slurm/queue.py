@@ -9,13 +9,15 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
+from wakeman.adapters.slurm.allocation import HeldAllocation
 from wakeman.adapters.slurm.batches import JOB_NAME, KeptTask
 from wakeman.core.model import EndedBy
 from wakeman.ports import Phase, SessionInfo
+from wakeman.ports.executor import OVER
 
 _QUEUE_FIELDS = (
     ("JobArrayID", 40), ("JobID", 20), ("State", 20), ("exit_code", 12), ("Reason", 60), ("NodeList", 40),
-    ("SubmitTime", 24), ("StartTime", 24), ("Comment", 64), ("Name", 96),
+    ("SubmitTime", 24), ("StartTime", 24), ("EndTime", 24), ("Comment", 64), ("Name", 96),
 )  # fmt: skip
 QUEUE_COLUMNS = ",".join(f"{name}:{width}|" for name, width in _QUEUE_FIELDS)
 """The argument of `squeue -O`: a width for each column, as without one it is cut at 20."""
@@ -47,6 +49,18 @@ _STATES: dict[str, tuple[Phase, EndedBy, str]] = {
     "REVOKED": ("lost", "machine", "its job was revoked"),
 }
 """Slurm's state -> phase, who ended it, and why. A state that is not here is unknown, and decides nothing."""
+_ALLOCATION_ENDS = {
+    "CANCELLED": "its allocation was cancelled",
+    "TIMEOUT": "the time of its allocation was over (slurm.reserve_time)",
+    "PREEMPTED": "its allocation was preempted",
+    "NODE_FAIL": "a node of its allocation failed",
+    "COMPLETING": "its allocation is ending",
+}
+ENDING_STATE = "COMPLETING"
+"""What Slurm says of a job for as long as its processes end, whatever has ended it."""
+_CANCELLED = "its step was cancelled"
+TIME_SIGN, STEP_SIGN = "DUE TO TIME LIMIT", "STEP"
+"""What Slurm prints into the output of a step that its own time limit ends."""
 _RANKS: dict[Phase, int] = {"running": 3, "queued": 2, "unknown": 1}
 _SECOND_STATUS = 125
 """Exit status of a job that found that another had begun its task: see `job.sh`."""
@@ -57,7 +71,8 @@ _OWN_STATUS_MIN = 124
 class Row(Struct, frozen=True):
     """One job of ours, as the queue lists it. `task` is what `scancel` takes, `raw` what `srun` takes.
 
-    Shape: `number` is None for what became of an array before it was split into jobs.
+    Shape: `number` is None for what became of an array before it was split into jobs, and for an allocation. Units:
+    `ends` is when its time limit ends it, in epoch seconds; 0 for none that is known.
     """
 
     batch: str
@@ -70,6 +85,7 @@ class Row(Struct, frozen=True):
     nodes: str
     created: float
     comment: str
+    ends: float = 0.0
 
     @property
     def phase(self) -> Phase:
@@ -88,14 +104,15 @@ def read_rows(printed: str) -> Iterator[Row]:
         words = [word.strip() for word in line.split("|")]
         if len(words) < len(_QUEUE_FIELDS):
             raise ValueError(line)
-        task, raw, state, code, reason, nodes, submitted, started, comment, *_ = words
+        task, raw, state, code, reason, nodes, submitted, started, ends, comment, *_ = words
         found, number = JOB_NAME.fullmatch(words[len(_QUEUE_FIELDS) - 1]), re.fullmatch(r"\d+(?:_(\d+))?", task)
         if found is None or number is None:
             continue
         index = int(number[1]) if number[1] else None
         created = _instant(started) or _instant(submitted)
         told = "" if comment == "(null)" else comment
-        yield Row(found[1], index, task, raw, state, _wait_status(code), reason, nodes, created, told)
+        code_ = _wait_status(code)
+        yield Row(found[1], index, task, raw, state, code_, reason, nodes, created, told, _instant(ends))
 
 
 class Queue:
@@ -109,8 +126,17 @@ class Queue:
                 self._best[row.batch, row.number] = row
 
     def of(self, task: KeptTask) -> Row | None:
-        """Return the job of a task; or of its whole array, if that was never split; None if none is listed."""
+        """Return the job of a task; or of its whole array, if that was never split; None if none is listed.
+
+        Shape: of one in an allocation, that allocation's job.
+        """
+        if task.held is not None:
+            return self.holding(task.held)
         return self._best.get((task.batch, task.number)) or self._best.get((task.batch, None))
+
+    def holding(self, held: HeldAllocation) -> Row | None:
+        """Return the job of an allocation; None if none is listed."""
+        return self._best.get((held.name, None))
 
 
 def session_of(task: KeptTask, row: Row | None, said: str) -> SessionInfo | None:
@@ -137,6 +163,8 @@ def session_of(task: KeptTask, row: Row | None, said: str) -> SessionInfo | None
 def _task_fate(task: KeptTask, row: Row | None, said: str) -> tuple[Phase, int | None, EndedBy, str]:
     if task.code is not None:
         return "exited", task.code, "", ""
+    if task.held is not None:
+        return _held_fate(task, task.held, row, said)
     if row is None:
         return _unlisted(task, said)
     phase, by, why = _STATES.get(row.state, ("unknown", "", f"Slurm says {row.state}"))
@@ -149,6 +177,42 @@ def _task_fate(task: KeptTask, row: Row | None, said: str) -> tuple[Phase, int |
     if phase in ("killed", "lost") and row.nodes:
         why = f"{why}, on {row.nodes}"
     return phase, None, by, why
+
+
+def _held_fate(
+    task: KeptTask, held: HeldAllocation, row: Row | None, said: str
+) -> tuple[Phase, int | None, EndedBy, str]:
+    """Return the fate of a session in an allocation: with that it ends, through no fault of its own.
+
+    Shape: one that runs on while its allocation completes is about to be ended by that, so this is named already: its
+    program's status may be there before the last word of its step.
+    """
+    state = row.state if row is not None else ""
+    phase = _STATES.get(state, ("unknown", "", ""))[0]
+    if row is None:
+        over = "Slurm lists its allocation no longer"
+    else:
+        over = f"{_ALLOCATION_ENDS.get(state, f'its allocation is {state}')}{f', on {row.nodes}' if row.nodes else ''}"
+    if task.ended and not task.told:
+        return "killed", None, "", f"its program was ended: {said}".rstrip(": ")
+    if task.ended:
+        if TIME_SIGN in said and STEP_SIGN in said:
+            return "killed", None, "time", _STATES["TIMEOUT"][2]
+        if held.ending and phase not in OVER:
+            return "killed", None, "machine", "its allocation's time is nearly over (slurm.reserve_time)"
+        ended = row is None or phase in OVER or state == ENDING_STATE
+        return ("killed", None, "machine", over) if ended else ("killed", None, "person", _CANCELLED)
+    if row is None:
+        return ("lost" if task.began else "killed"), None, "machine", over
+    if phase in OVER:
+        return ("lost" if phase == "lost" and task.began else "killed"), None, "machine", over
+    if phase == "queued" and not task.began:
+        return phase, None, "", f"its allocation waits: {row.reason}"
+    if phase == "running":
+        if task.began and state == ENDING_STATE:
+            return "running", None, "machine", over
+        return ("running", None, "", "") if task.began else ("queued", None, "", "its allocation is about to start it")
+    return "unknown", None, "", f"its allocation is {state}"
 
 
 def _unlisted(task: KeptTask, said: str) -> tuple[Phase, int | None, EndedBy, str]:

@@ -6,9 +6,11 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from wakeman.adapters.asking import ask
 from wakeman.adapters.tmux.away import require_started
@@ -24,6 +26,10 @@ ASK_S = 20.0
 """Seconds that the controller may take to tell its configuration."""
 KILL_WAIT_MIN_S = 10
 """Seconds between TERM and KILL below which a worker may lose its last words; Slurm's default is 30."""
+WARNED_S = 60
+"""Seconds before the end of an allocation's time at which its steps are ended, so that they keep their last words."""
+WARNED_MIN_S = 600.0
+"""Seconds that an allocation must have for that."""
 ARRAY_MAX = 1000
 """Sessions of one array at most, where the site allows more."""
 
@@ -36,10 +42,13 @@ def resolved(plan: Plan, environ: Mapping[str, str]) -> Mapping[str, str]:
     most = int(site.get("MaxArraySize") or 0) - 1
     if most < 1:
         raise ProgramError("slurm: this site allows no arrays (MaxArraySize)", "ask the site to set MaxArraySize=1001")
+    if plan.slurm.reserve:
+        _require_possible(programs["sbatch"], held_request(plan.slurm), environ)
     return {
         "cluster": site.get("ClusterName", "slurm"),
         "array_max": str(min(most, ARRAY_MAX)),
         "request": shlex.join(job_request(plan.slurm)),
+        **(held_place(plan.slurm) if plan.slurm.reserve else {}),
         **({"conf": conf} if (conf := environ.get("SLURM_CONF", "")) else {}),
         **programs,
     }
@@ -94,6 +103,44 @@ def job_request(spec: SlurmSpec) -> Iterator[str]:
     if spec.licenses:
         yield "--licenses=" + ",".join(f"{name}:{count}" for name, count in spec.licenses.items())
     yield from spec.options
+
+
+def held_place(spec: SlurmSpec) -> dict[str, str]:
+    """Return what an executor needs to hold an allocation: its size, how it is asked for, and each step in it."""
+    step = [f"--cpus-per-task={spec.cpus}", *([f"--time={ceil(spec.time / 60)}"] if spec.time else [])]
+    return {
+        "reserve": str(spec.reserve),
+        "hold": shlex.join(held_request(spec)),
+        "step": shlex.join(step),
+        "held_time": f"{spec.time:g}",
+    }
+
+
+def held_request(spec: SlurmSpec) -> list[str]:
+    """Return the arguments of `sbatch` that ask for room for the workers of `reserve`.
+
+    Shape: memory is asked for by processor: nobody knows how many workers a node will have.
+    """
+    whole = replace(
+        spec,
+        memory=0,
+        time=spec.reserve_time,
+        licenses={name: count * spec.reserve for name, count in spec.licenses.items()},
+    )
+    memory = [f"--mem-per-cpu={ceil(spec.memory / 2**20 / spec.cpus)}M"] if spec.memory else []
+    warned = [f"--signal=B:USR1@{WARNED_S}"] if not spec.reserve_time or spec.reserve_time >= WARNED_MIN_S else []
+    return [f"--ntasks={spec.reserve}", *memory, *warned, *job_request(whole)]
+
+
+def _require_possible(sbatch: str, request: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Ask Slurm whether an allocation could ever be. Raises: ProgramError with its words."""
+    try:
+        told = ask((sbatch, "--test-only", "--chdir=/", *request, "--wrap=true"), environ, ASK_S)
+    except (OSError, TimeoutError) as error:
+        raise ProgramError(f"slurm: {sbatch} gave no answer: {error!r}", "sinfo") from error
+    if told.code:
+        said = sanitise(re.sub(r"(?m)^(\w+: )?(error: )?", "", told.err.decode(errors="replace")).strip(), 300)
+        raise ProgramError(f"slurm.reserve: {said}", "change [slurm] in the plan, or ask the site")
 
 
 def _site_programs(environ: Mapping[str, str]) -> dict[str, str]:

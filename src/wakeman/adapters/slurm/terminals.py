@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from wakeman.adapters.slurm.batches import KeptTask
 from wakeman.adapters.tmux import Tmux, TmuxSaid
 from wakeman.adapters.tmux.away import AwaySession, AwayTerminals
 from wakeman.adapters.tmux.screens import screen_text
@@ -15,7 +14,7 @@ from wakeman.core.errors import ProgramError, UnknownNameError
 
 if TYPE_CHECKING:
     from wakeman.adapters.asking import Told
-    from wakeman.adapters.slurm import Slurm
+    from wakeman.adapters.slurm import FoundJob, Slurm
     from wakeman.ports import Listing
 
 STEPS_AT_ONCE_MAX = 8
@@ -31,11 +30,12 @@ TERMINAL_S = 20.0
 class JobTmux(Tmux):
     """The tmux server of one job, as it is called from here."""
 
-    def __init__(self, srun: str, raw: str, task: KeptTask, directory: str, env: Mapping[str, str]) -> None:
+    def __init__(self, srun: str, found: FoundJob, directory: str, env: Mapping[str, str]) -> None:
         """Address the server of a task by its job's raw id: `srun` takes no other."""
+        task, node = found.task, (f"--nodelist={found.node}",) if found.node else ()
         place = f"/tmp/wakeman-{os.getuid()}.{task.batch}.{task.number}"  # noqa: S108 - of mode 0700: see job.sh
         super().__init__(f"{place}/tmux", "tmux", directory, env, timeout=TERMINAL_S)
-        self._step = (srun, f"--jobid={raw}", *STEP)
+        self._step = (srun, f"--jobid={found.raw}", *STEP, *node)
 
     def _argv(self, words: Sequence[str]) -> tuple[str, ...]:
         return (*self._step, "tmux", "-u", "-S", self._socket, *words)
@@ -57,7 +57,7 @@ class JobTerminals(AwayTerminals):
 
     kind = "slurm"
 
-    def __init__(self, executor: Slurm, server: Callable[[str, KeptTask], JobTmux]) -> None:
+    def __init__(self, executor: Slurm, server: Callable[[FoundJob], JobTmux]) -> None:
         self._executor, self._server = executor, server
 
     def capture(self, session: str, lines: int = 50, *, mark: str = "") -> str:
@@ -84,13 +84,13 @@ class JobTerminals(AwayTerminals):
 
     def _shown(self, session: str, lines: int, mark: str, *, painted: bool) -> str:
         """Return a screen: "" for a session that is queued, or whose server is about to begin."""
-        task, row = self._executor.job(session, mark)
-        if row is not None and row.phase == "running" and not task.over:
-            server = self._server(row.raw, task)
+        found = self._executor.job(session, mark)
+        if found.raw and found.phase == "running":
+            server = self._server(found)
             read = server.painted if painted else server.capture
             with suppress(UnknownNameError):
-                return read(task.session, lines, mark=task.mark)
-        kept = self._executor.screen(task)
+                return read(found.task.session, lines, mark=found.task.mark)
+        kept = self._executor.screen(found.task)
         return screen_text(kept, lines, dead=True, painted=painted) if kept is not None else ""
 
     def remember(self, session_id: str, head: str, *, mark: str) -> None:
@@ -105,8 +105,8 @@ class JobTerminals(AwayTerminals):
 
     def _live(self, session: str, mark: str) -> AwaySession:
         """Return a session that runs. Raises: ProgramError for one that is queued, or over."""
-        task, row = self._executor.job(session, mark)
-        if row is None or row.phase != "running" or task.over:
-            state = "queued" if row is not None and row.phase == "queued" else "over"
-            raise ProgramError(f"slurm: session {task.session} is {state}: it has no terminal", "squeue --me")
-        return AwaySession(self._server(row.raw, task), task.session, task.mark)
+        found = self._executor.job(session, mark)
+        if not found.raw or found.phase != "running":
+            state = "queued" if found.phase == "queued" else "over"
+            raise ProgramError(f"slurm: session {found.task.session} is {state}: it has no terminal", "squeue --me")
+        return AwaySession(self._server(found), found.task.session, found.task.mark)

@@ -482,6 +482,13 @@ class SlurmSpec(Spec, frozen=True):
     time: Seconds = 0.0
     """Time limit of a job, in whole minutes, after which it is ended and counts as a failed attempt. 0 leaves it to the
     partition. Example: `"8h"`."""
+    reserve: Annotated[int, Meta(ge=0)] = 0
+    """Number of workers for which one allocation is held until the wrap-up: they start at once, as steps in it, where
+    the queue is slow. Further workers, and all once it has ended, wait in the queue. What is held is charged for while
+    nobody runs in it, too. 0 holds nothing."""
+    reserve_time: Seconds = 0.0
+    """Time limit of what `reserve` holds, in whole minutes. Workers that it ends have not failed. 0 leaves it to the
+    partition. Example: `"10h"`."""
     licenses: dict[str, Count] = {}
     """Licences that each worker holds while it runs, as the site counts them, such as calls to a service at once.
     Example: `{ anthropic = 1 }`."""

@@ -345,6 +345,9 @@ def _slurm_problems(plan: Plan) -> Iterator[Problem]:
     if plan.limits.memory:
         text = "found beside workers.executor = 'slurm'; expected slurm.memory: no worker runs on this machine"
         yield Problem(("limits", "memory"), text, (("limits", "memory"), ("workers", "executor")))
+    if plan.slurm.reserve_time and not plan.slurm.reserve:
+        text = "found without slurm.reserve; expected the number of workers beside it, as in reserve = 4"
+        yield Problem(("slurm", "reserve_time"), text, (("slurm", "reserve_time"), ("slurm", "reserve")))
     for name in plan.slurm.licenses:
         if not _LICENSE.fullmatch(name):
             yield Problem(("slurm", "licenses", name), f"found {name[:80]!r}; expected a licence's name")

@@ -15,7 +15,7 @@ from wakeman.core.policy.deployment_rows import undone
 from wakeman.core.policy.outbox import is_owed
 from wakeman.core.policy.tables import Decision
 from wakeman.engine.effects.alarm import disarm, ensure
-from wakeman.engine.protocol.steps import Steps, Write, append, do
+from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append, do
 
 if TYPE_CHECKING:
     from wakeman.ports import World
@@ -51,6 +51,18 @@ def bury(world: World, d: Deployment) -> bool:
     return False
 
 
+class GiveBack(Unrecorded, frozen=True):
+    """Give back what the executor holds for sessions to come: there are none."""
+
+    def perform(self, world: World, d: Deployment) -> None:
+        """Do it, where it holds anything."""
+        from wakeman.ports import HoldingExecutor
+
+        executor = world.executor(d.host)
+        if isinstance(executor, HoldingExecutor):
+            executor.give_back()
+
+
 class LetGo(Struct, frozen=True):
     """Take the marks off sessions that somebody else has started, and that outlive the deployment."""
 
@@ -84,6 +96,7 @@ def let_go(world: World, d: Deployment) -> bool:
 def close(d: Deployment, decision: Decision, now: datetime) -> Steps[None]:
     """Close it and remove the alarm, unless a notice is not delivered, or sessions are left to bury or to let go."""
     buried = OUTCOMES[decision.row] == "partial" or (yield from do(Bury()))
+    yield from do(GiveBack())  # before the last line: behind it nobody would
     if is_owed(d) or not buried:
         yield from ensure(d, now, paused=True)  # first: its check delivers the notice if this one does not
     yield from append("action", [closing(d, decision)])
