@@ -101,7 +101,7 @@ above() {
 }
 """
 """What tells which directories above a path are missing."""
-_STATES = """
+_STAT_EACH = """
 stat -c %s / >/dev/null 2>&1 && set -- -c '%s %Y %n' || set -- -f '%z %m %N'
 xargs -0 stat "$@" 2>/dev/null
 exit 0
@@ -180,7 +180,7 @@ class Copies:
         if heir is not None:
             heir.note(made.values())
         elif files:
-            same = as_sent(self._removing(_STATES, files).out, files)
+            same = as_sent(self._removing(_STAT_EACH, files).out, files)
             self._removing("exec xargs -0 rm -f", same)
         own = shlex.quote(self._directory)
         self._removing(

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 ITEMISED = ("--8-bit-output", "--out-format=%i %n")
 """The options by which rsync prints what it does to each file."""
-_ITEM = re.compile(r"[<>ch.](?P<kind>[fdL])(?P<what>[^ ]{9}) (?P<path>.+)")
+_ITEM_LINE = re.compile(r"[<>ch.](?P<kind>[fdL])(?P<what>[^ ]{9}) (?P<path>.+)")
 _NEW = "+" * 9
 """What rsync prints of something that was not there before."""
 
@@ -91,7 +91,7 @@ def said_to_be_made(printed: bytes, root: str, known: Mapping[str, MadeThere]) -
     """
     for line in printed.split(b"\n"):
         try:
-            item = _ITEM.fullmatch(line.decode())
+            item = _ITEM_LINE.fullmatch(line.decode())
         except UnicodeDecodeError:
             continue
         if item is None:
