@@ -136,7 +136,9 @@ class Copies:
         script = f"{missing}{found}\numask 077; token={self._token()}; mkdir -p {own} && cd {own} || exit{_FRESH}"
         self._sent.begin()
         told = self._connection.call("sh", "-c", script)
-        self._sent.note(MadeThere(line) for line in _lines(told.out) if line.startswith("/"))
+        self._sent.note(
+            MadeThere(line) for line in told.out.decode(errors="replace").splitlines() if line.startswith("/")
+        )
         if told.code:
             lacking = "" if paths else f"; {root} must be there: check it out, or name what is sent in ssh.send"
             return f"ssh: {self._connection.host}: {_complaint(told)}{lacking}"
@@ -342,10 +344,6 @@ def _as_rsync_reads(word: str) -> str:
 def _matching_itself(pattern: str) -> str:
     """Return a path as a pattern of rsync that matches it alone."""
     return "".join(f"\\{sign}" if sign in "*?[\\" else sign for sign in pattern)
-
-
-def _lines(printed: bytes) -> list[str]:
-    return printed.decode(errors="replace").splitlines()
 
 
 def _complaint(told: Told) -> str:
