@@ -61,12 +61,14 @@ class Decided(Fact, frozen=True):
             self._apply_to_worker(d, worker_of(d, event), event)
             return
         d.row, d.row_why, d.row_at = self.row, self.why, event.at
-        d.accepted = ""
+        if d.accepted:
+            d.accepted = ""
         if self.held:
             d.held, d.held_at = self.row, event.at
             d.holds += 1
             return
-        d.held = self.under
+        if d.held or self.under:
+            d.held = self.under
         rows = d.rows
         rows[self.row] = rows.get(self.row, 0) + 1
 
