@@ -1,6 +1,7 @@
 """Programs that are measured beside Wakeman, installed from PyPI into virtual environments of their own, `.peers`.
 
-Of them, CLI Agent Orchestrator has a server, which watches each terminal's screen.
+Of them, CLI Agent Orchestrator has a server, which watches each terminal's screen, and Bernstein one that hands out
+tasks.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 PEERS = Path(__file__).parents[1] / ".peers"
+PYTHONS = Path(__file__).parents[1] / "scripts/pythons.sh"
 PACKAGE, SERVER = "cli-agent-orchestrator", "cao-server"
+TASKS = "bernstein"
+YOUNGER = {TASKS: (3, 12)}
+"""Peer -> the oldest Python that it runs on, where that is younger than ours."""
 PATIENCE = 60.0
 
 MOCK = """\
@@ -34,10 +39,26 @@ def program(package: str, name: str = "") -> Path:
     """Return a program of a peer, whose package is installed first where it is not there yet."""
     venv = PEERS / package  # of its own: each wants another libtmux
     if not (venv / "bin" / (name or package)).exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
+        subprocess.run([_python(package), "-m", "venv", "--clear", str(venv)], check=True)
         argv = [str(venv / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]
         subprocess.run(argv, check=True)
     return venv / "bin" / (name or package)
+
+
+def runs(package: str) -> bool:
+    """Return whether this machine has a Python that a peer runs on."""
+    return bool(_python(package))
+
+
+def _python(package: str) -> str:
+    """Return the newest Python here that a peer runs on; "" where there is none."""
+    oldest = YOUNGER.get(package, (0, 0))
+    if sys.version_info >= oldest:
+        return sys.executable
+    listed = subprocess.run([str(PYTHONS)], capture_output=True, text=True, check=True).stdout.split("\n")
+    found = [line.split(" ", 1) for line in listed if line]
+    able = [path for number, path in found if tuple(map(int, number.split("."))) >= oldest]
+    return able[-1] if able else ""
 
 
 def version(package: str, name: str = "") -> str:
@@ -86,6 +107,25 @@ def peer(workers: int) -> Iterator[tuple[str, list[int]]]:
             process.wait(PATIENCE)
             subprocess.run(["tmux", "kill-server"], env=env, capture_output=True)
             time.sleep(0.5)  # its shells write their history as they go
+
+
+@contextmanager
+def task_server() -> Iterator[tuple[str, list[int]]]:
+    """Run the server of Bernstein that hands out tasks, without a task or an agent; return as `peer` does."""
+    server, number = program(TASKS), version(TASKS)
+    with tempfile.TemporaryDirectory(prefix="wk", ignore_cleanup_errors=True) as name:
+        port = _free()
+        env = {"HOME": name, "PATH": f"{server.parent}:/usr/bin:/bin", "LANG": "C.UTF-8", "DO_NOT_TRACK": "1"}
+        with Path(name, "server.log").open("wb") as log:
+            argv = [str(server), "serve", "--host", "127.0.0.1", "--port", str(port)]
+            process = subprocess.Popen(argv, env=env, cwd=name, stdout=log, stderr=log, start_new_session=True)
+        try:
+            _answers(port)
+            yield number, _family(process.pid)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            process.wait(PATIENCE)
 
 
 def _free() -> int:

@@ -7,11 +7,11 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from bench import peer
 from bench.figures import Figure, figure, paired
-from bench.peer import peer
 from bench.place import Place, processes_at
 
 TRIALS = 200
@@ -70,22 +70,31 @@ def flood() -> Iterator[Figure]:
 
 def idle() -> Iterator[Figure]:
     """24 live workers and nothing happening for 90 s: processes of ours without a watcher, then with one, beside a peer
-    whose server watches the screens of as many mock agents."""
+    whose server watches the screens of as many mock agents, and beside another's server that has no agent at all."""
     place = _crowd(24, [f"out/w{w}/0" for w in range(24)])
     time.sleep(3)
     alone = sum(1 for pid in processes_at(place.path) if "wakeman" in _line(pid) and "new-session" not in _line(pid))
-    with peer(24) as (version, theirs), _watcher(place) as pid:
+    yield figure("processes of ours without a watcher", "processes", [alone])
+    with ExitStack() as servers:
+        number, agents = servers.enter_context(peer.peer(24))
+        beside = {f"CLI Agent Orchestrator {number}": agents}
+        if peer.runs(peer.TASKS):
+            number, tasks = servers.enter_context(peer.task_server())
+            beside[f"Bernstein {number}, its task server without agents"] = tasks
+        mine = [servers.enter_context(_watcher(place))]
         time.sleep(5)
-        before, began = (_cpu(pid), sum(map(_cpu, theirs))), time.perf_counter()
+        families = [mine, *beside.values()]
+        before, began = [sum(map(_cpu, family)) for family in families], time.perf_counter()
         time.sleep(90)
         took = time.perf_counter() - began
-        ours, others = _cpu(pid) - before[0], sum(map(_cpu, theirs)) - before[1]
-        sizes = _resident(pid), sum(map(_resident, theirs))
+        ours, *theirs = (
+            (sum(map(_cpu, family)) - spent) / took * 100 for family, spent in zip(families, before, strict=True)
+        )
+        size, *sizes = (sum(map(_resident, family)) / 1024 for family in families)
     place.end("night")
-    server = f"CLI Agent Orchestrator {version}"
-    yield figure("processes of ours without a watcher", "processes", [alone])
-    yield paired("CPU with a watcher", "% of a core", [(ours / took * 100, others / took * 100)], server)
-    yield paired("memory of the watcher", "MiB", [(sizes[0] / 1024, sizes[1] / 1024)], server)
+    for server, cpu, resident in zip(beside, theirs, sizes, strict=True):
+        yield paired("CPU with a watcher", "% of a core", [(ours, cpu)], server)
+        yield paired("memory of the watcher", "MiB", [(size, resident)], server)
 
 
 def _crowd(workers: int, files: list[str]) -> Place:

@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")  # an example that takes long there is no failure
+
+MEASURED = ("audit", "contracts", "core", "engine", "scripts", "simulation", "test_samples.py")
+"""Tests whose coverage counts. They cover core, protocol and audit completely, and the others take up to three times as
+long while each of their lines is traced."""
+WORKERS_PER_PROCESSOR = 2
+"""Most tests wait for a program half of their time."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `-n auto` begins."""
+    named = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS", "")
+    return int(named) if named else WORKERS_PER_PROCESSOR * (os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have nothing traced in tests whose coverage does not count."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).parts[0] not in MEASURED:
+            item.add_marker("no_cover")

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -57,7 +58,7 @@ def accepted() -> dict[str, dict[str, float]]:
 def counted(name: str, env: Mapping[str, str], *, instructions: bool) -> dict[str, float]:
     """Play a scene once for each way of counting, and count."""
     calls, said = _played(name, env, _traced)
-    bare, _ = _traced(BARE, env, Path("/"))
+    bare, own = _bare(tuple(env.items()), instructions=instructions)
     found: dict[str, float] = {
         "modules": len(set(re.findall(r"^import '(wakeman[\w.]*)'", said, re.MULTILINE))),
         "processes": _number(calls, FORKS),
@@ -65,8 +66,15 @@ def counted(name: str, env: Mapping[str, str], *, instructions: bool) -> dict[st
         "files": len(_looks(calls)) - len(_looks(bare)),
     }
     if instructions:
-        found["instructions"] = round(_played(name, env, _instructions) / _instructions(BARE, env, Path("/")), 3)
+        found["instructions"] = round(_played(name, env, _instructions) / own, 3)
     return found
+
+
+@cache
+def _bare(env: tuple[tuple[str, str], ...], *, instructions: bool) -> tuple[list[str], int]:
+    """Return the system calls of bare Python, and its instructions if they are wanted."""
+    calls, _ = _traced(BARE, dict(env), Path("/"))
+    return calls, _instructions(BARE, dict(env), Path("/")) if instructions else 0
 
 
 def _played(name: str, env: Mapping[str, str], run: Callable[[Sequence[str], Mapping[str, str], Path], T]) -> T:

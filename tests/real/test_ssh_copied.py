@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -134,14 +135,78 @@ def test_what_was_lost_and_still_writes_never_takes_the_place_of_what_was_made_i
     assert 0 == rig.run("audit", "night").returncode
 
 
+def test_clean_removes_from_hosts_what_was_made_there_and_nothing_else(rig: CopiedRig) -> None:
+    """On beta the plan's directory is a checkout of the user's, with a file of the same name."""
+    theirs = rig.there("beta")
+    (theirs / "src").mkdir(parents=True)
+    (theirs / "src" / "in").write_text("as it was")
+    (theirs / "src" / "own").write_text("mine")
+    assert 0 == rig.night(MAKES, THREE).returncode
+    rig.ends()
+    there = {host: (rig.there(host) / "src" / "in").read_text() for host in HOSTS}
+    (rig.there("gamma") / "src" / "in").write_text("changed there")
+
+    would = rig.run("clean", "night", "--dry-run")
+    kept = [(rig.there(host) / "state" / "night").is_dir() for host in HOSTS]
+    said = rig.run("clean", "night")
+
+    assert dict.fromkeys(HOSTS, "given\n") == there
+    assert "remove what was copied to its hosts" in would.stdout
+    assert [True] * 3 == kept
+    assert 0 == said.returncode, said
+    assert "night: moved to " in said.stdout
+    assert not rig.there("alpha").exists()
+    assert {"src", "src/in", "src/own"} == _below(theirs)
+    assert {"src", "src/in"} == _below(rig.there("gamma")), "what was changed there is whoever's changed it"
+
+
+def test_a_host_that_does_not_answer_is_told_and_a_later_clean_finishes_it(rig: CopiedRig) -> None:
+    assert 0 == rig.night(MAKES, THREE).returncode
+    rig.ends()
+    rig.hosts.away("beta")
+    try:
+        first = rig.run("clean", "night", "--json")
+        left = [host for host in HOSTS if rig.there(host).exists()]
+    finally:
+        rig.hosts.up("beta")
+    second = rig.run("clean", "night")
+
+    assert 1 == first.returncode
+    answer = json.loads(first.stdout)
+    assert ["beta"] == list(answer["hosts"]) == left
+    assert ("", False) == (answer["moved_to"], answer["ok"])
+    assert "wakeman clean night --leave-copies" in " ".join(answer["next"])
+    assert 0 == second.returncode, second
+    assert not rig.there("beta").exists()
+    assert not (rig.state / "night").exists()
+
+
+def test_a_host_that_never_comes_back_keeps_no_deployment_from_being_cleaned(rig: CopiedRig) -> None:
+    assert 0 == rig.night(MAKES, "{ alpha = 4 }").returncode
+    rig.ends()
+    rig.hosts.away("alpha")
+    try:
+        said = rig.run("clean", "night", "--leave-copies")
+    finally:
+        rig.hosts.up("alpha")
+
+    assert 0 == said.returncode, said
+    assert "moved to " in said.stdout
+    assert (rig.there("alpha") / "src" / "in").exists()
+
+
+def _below(place: Path) -> set[str]:
+    return {str(path.relative_to(place)) for path in place.rglob("*")}
+
+
 # --- what is copied, by the executor alone --------------------------------------------------------------------
 
 
 class Yard:
     """A deployment's directory, and what a host has of it."""
 
-    def __init__(self, hosts: SshHosts, place: Path) -> None:
-        self.hosts, self.place, self.directory = hosts, place, place / "state" / "night"
+    def __init__(self, hosts: SshHosts, place: Path, name: str = "night") -> None:
+        self.hosts, self.place, self.directory = hosts, place, place / "state" / name
         self.directory.mkdir(parents=True)
 
     def executor(self, *, rsync: str = "/usr/bin/rsync", slots: str = '{"alpha":9}', send: str = "[]") -> Ssh:
@@ -411,3 +476,85 @@ def test_without_what_is_sent_the_plans_directory_must_be_there(yard: Yard) -> N
     yard.hosts.disk("alpha", yard.place).rmdir()
     with pytest.raises(ProgramError, match=f"{yard.place} must be there: check it out, or name what is sent"):
         yard.executor().submit([yard.start("w", "true")])
+
+
+def test_what_another_deployment_has_sent_too_is_left_to_it(yard: Yard) -> None:
+    (yard.place / "src").mkdir()
+    (yard.place / "src" / "in").write_text("1")
+    there = yard.hosts.disk("alpha", yard.place)
+    first, second = yard.executor(send='["src"]'), Yard(yard.hosts, yard.place, "other")
+    for place, each in ((first, yard), (second.executor(send='["src"]'), second)):
+        place.submit([each.start("w", "true")])
+        until(lambda each=each: each.ended("w"), 20)  # type: ignore[misc] # a bound loop variable
+        (one,) = place.poll().seen
+        place.cancel([(one.session_id, one.mark)])
+
+    assert {} == first.forget()
+    after_one = _below(there)
+    assert {} == second.executor().forget()
+
+    assert {"src", "src/in", "state", "state/other"} <= after_one
+    assert not [path for path in after_one if path.startswith("state/night")]
+    assert set() == _below(there)
+
+
+def test_nothing_is_removed_where_a_session_runs(yard: Yard) -> None:
+    place = yard.executor()
+    place.submit([yard.start("w", "true")])
+
+    assert {"alpha": "ssh: alpha: sessions of it are still there"} == place.forget()
+    assert yard.there().exists()
+    (one,) = place.poll().seen
+    place.cancel([(one.session_id, one.mark)])
+    assert {} == place.forget()
+    assert not yard.there().exists()
+    assert yard.hosts.disk("alpha", yard.place).exists(), "it was there before"
+
+
+def test_a_directory_of_another_at_the_same_path_is_never_removed(yard: Yard) -> None:
+    place = yard.executor()
+    place.submit([yard.start("w", "true")])
+    (one,) = place.poll().seen
+    place.cancel([(one.session_id, one.mark)])
+    (yard.there() / "ssh" / "token").write_text("another's\n")
+
+    assert {} == place.forget()
+    assert yard.there().exists()
+
+
+def test_names_of_all_kinds_are_removed_or_left_and_no_other_file_is(yard: Yard) -> None:
+    names = ("a b", "-rf", "*", "$HOME", "\u00fc \u65e5\u672c", "back\\slash", "new\nline", "d/e/f")
+    there = yard.hosts.disk("alpha", yard.place)
+    for name in names:
+        (yard.place / "src" / name).parent.mkdir(parents=True, exist_ok=True)
+        (yard.place / "src" / name).write_text(name)
+    (yard.place / "src" / "link").symlink_to("a b")
+    (there / "src").mkdir()
+    (there / "src" / "mine").write_text("mine")
+    (there / "line").write_text("mine, too")
+    place = yard.executor(send='["src"]')
+    place.submit([yard.start("w", "true")])
+    sent = _below(there / "src")
+    (one,) = place.poll().seen
+    place.cancel([(one.session_id, one.mark)])
+
+    assert {} == place.forget()
+    assert {*names, "link", "d", "d/e", "mine"} == sent
+    assert {"mine", "new\nline"} == _below(there / "src"), "a name with a line feed stays"
+    assert (there / "line").exists()
+
+
+def test_a_file_that_was_sent_anew_is_still_known_as_sent(yard: Yard) -> None:
+    (yard.place / "data").mkdir()
+    (yard.place / "data" / "in").write_text("1")
+    there = yard.hosts.disk("alpha", yard.place)
+    place = yard.executor(send='["data/in"]')
+    place.submit([yard.start("w", "true")])
+    (yard.place / "data" / "in").write_text("longer")
+    place.submit([yard.start("v", "true")])
+    again = (there / "data" / "in").read_text()
+    place.cancel([(one.session_id, one.mark) for one in place.poll().seen])
+
+    assert "longer" == again
+    assert {} == place.forget()
+    assert set() == _below(there)

@@ -666,7 +666,7 @@ MUTANTS: dict[str, Mutant] = {
 
 UNDONE: dict[str, Mutant] = {
     "a worker started by a later check is silent at once": Mutant(
-        observation._take_observation, (("fresh = worker.observation is None", "fresh = False"),)
+        observation._take_observation, (("changed = before is None or seen.life", "changed = seen.life"),)
     ),
     "a slow check sets an alarm in the past": Mutant(
         alarm.Rearm.perform, (("now = world.clock.now()", "now = d.looked_at"),)

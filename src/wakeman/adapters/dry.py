@@ -22,6 +22,7 @@ from wakeman.core.policy.ownership import Entry, Site, entry
 from wakeman.ports import (
     SOON,
     Branch,
+    CopyingExecutor,
     Delivery,
     DialogReader,
     Executor,
@@ -440,6 +441,8 @@ class DryExecutor:
             self.hosts, self.silence, self.lose = executor.hosts, executor.silence, self._lose
         if isinstance(executor, LocatedExecutor):
             self.host_of, self.left_behind = executor.host_of, executor.left_behind
+        if isinstance(executor, CopyingExecutor):
+            self.copies_files, self.forget = executor.copies_files, self._forget
         self.terminal = DryTerminal(executor.terminal, self, print_line) if executor.terminal is not None else None
         self._started: dict[str, SessionInfo] = {}
         self._ended: set[str] = set()
@@ -454,6 +457,11 @@ class DryExecutor:
     def _lose(self, host: str) -> tuple[str, ...]:
         self._print_line(f"take the sessions on {host} for lost")
         return ()
+
+    def _forget(self) -> Mapping[str, str]:
+        if self.copies_files:
+            self._print_line("remove what was copied to its hosts")
+        return {}
 
     def submit(self, starts: Sequence[Start]) -> list[Made]:
         return [self._start(start) for start in starts]

@@ -22,7 +22,7 @@ from wakeman.engine.effects.close import bury
 from wakeman.engine.live import hold, require
 from wakeman.engine.wait import wait
 from wakeman.engine.workspace import repository
-from wakeman.ports import World
+from wakeman.ports import CopyingExecutor, World
 
 Pause = Callable[[float], None]
 """Sleeps for some seconds."""
@@ -55,11 +55,17 @@ class Cleaned(Value, frozen=True, kw_only=True):
     """A deployment that was moved to the trash."""
 
     deployment: Annotated[str, Meta(description="Name of the run.")]
-    moved_to: Annotated[str, Meta(description="New absolute path of its directory.")]
+    moved_to: Annotated[
+        str, Meta(description='New absolute path of its directory; "" if it stays, as hosts still have copies.')
+    ]
     trees: Annotated[Mapping[str, str], Meta(description="Work trees that were kept, each with the reason.")]
     branches: Annotated[
         Mapping[str, str] | UnsetType,
         Meta(description="With `--branches`: branches that were kept, each with the reason; absent otherwise."),
+    ] = UNSET
+    hosts: Annotated[
+        Mapping[str, str] | UnsetType,
+        Meta(description="Hosts that still have copies of files, each with the reason; absent if none has."),
     ] = UNSET
 
 
@@ -260,29 +266,35 @@ def down(world: World, name: str, why: str, pause: Pause | None) -> Answer[Acted
     return acted(world, d, [deeds.downed(before, d)])
 
 
-def clean(world: World, name: str, *, branches: bool = False) -> Answer[Cleaned]:
+def clean(world: World, name: str, *, branches: bool = False, copies: bool = True) -> Answer[Cleaned]:
     """Move a closed deployment's directory to the trash; with `branches`, delete those that are merged, too.
 
-    Raises: UsageError while it is open.
+    Shape: with `copies`, what hosts that share no files have of it is removed first; while one of them does not let
+    that be done, it stays. Raises: UsageError while it is open.
     """
-    return _binned(world, named(world, name), branches=branches)
+    return _binned(world, named(world, name), branches=branches, copies=copies)
 
 
-def clean_all(world: World, names: Sequence[str], *, branches: bool = False) -> Answer[CleanedAll]:
+def clean_all(world: World, names: Sequence[str], *, branches: bool = False, copies: bool = True) -> Answer[CleanedAll]:
     """Move several. Raises: UsageError while one of them is open; then none is moved."""
     exact = list(dict.fromkeys(named(world, name) for name in names))  # before one goes: NAME is its latest run
     for name in exact:
         _require_closed(world, name)
-    done = [_binned(world, name, branches=branches) for name in exact]
+    done = [_binned(world, name, branches=branches, copies=copies) for name in exact]
     notes = tuple(note for each in done for note in each.notes)
-    return Answer(CleanedAll(cleaned=tuple(each.data for each in done)), ("wakeman status",), notes=notes)
+    data = CleanedAll(cleaned=tuple(each.data for each in done))
+    whole = all(each.ok for each in done)
+    return Answer(data, ("wakeman status",), ok=whole, code=0 if whole else 1, notes=notes)
 
 
-def _binned(world: World, exact: str, *, branches: bool) -> Answer[Cleaned]:
+def _binned(world: World, exact: str, *, branches: bool, copies: bool) -> Answer[Cleaned]:
     d = _require_closed(world, exact)
     target = place_for(world, exact)
     bury(world, d)
     with hold(world, exact):  # no check is running
+        executor = world.executor(d.host)
+        if copies and isinstance(executor, CopyingExecutor) and (hosts := executor.forget()):
+            return _staying(exact, hosts)
         left = repository.clear(world, d)
         stay = repository.drop_merged(world, d) if branches else {}
         where = world.files.move(f"{world.state}/{exact}", target)
@@ -293,6 +305,13 @@ def _binned(world: World, exact: str, *, branches: bool) -> Answer[Cleaned]:
     notes += tuple(f"branch {name}: left: {why}" for name, why in stay.items())
     data = Cleaned(deployment=exact, moved_to=where, trees=kept, branches=stay if branches else UNSET)
     return Answer(data, ("wakeman status",), notes=notes)
+
+
+def _staying(exact: str, hosts: Mapping[str, str]) -> Answer[Cleaned]:
+    """Answer that a deployment stays, as its directory knows what its hosts still have."""
+    again = (f"wakeman clean {exact}", f"wakeman clean {exact} --leave-copies")
+    notes = tuple(f"{host} still has copies of its files: {why}" for host, why in hosts.items())
+    return Answer(Cleaned(deployment=exact, moved_to="", trees={}, hosts=hosts), again, ok=False, code=1, notes=notes)
 
 
 def _require_closed(world: World, exact: str) -> Deployment:

@@ -195,7 +195,15 @@ class HoldingExecutor(Protocol):
 
 @runtime_checkable
 class CopyingExecutor(Protocol):
-    """An executor whose machines have copies of files."""
+    """An executor whose machines may have copies of files."""
 
-    def forget(self) -> None:
-        """Remove what they have of the deployment's files, where none of its sessions is left. Failure is silent."""
+    @property
+    def copies_files(self) -> bool:
+        """Return whether they have copies: otherwise they share the files of this machine."""
+
+    def forget(self) -> Mapping[str, str]:
+        """Remove what was made on them for the deployment; return, by machine, why something may be left there.
+
+        Shape: nothing that was there before goes, and nothing where a session of it is left. Repeatable: yes, and only
+        what is left is asked for. Boundary: none where files are shared.
+        """

@@ -11,7 +11,16 @@ from tests.log import HOST, NOW, Log
 
 from wakeman.core.errors import TransitionError
 from wakeman.core.log import events as e
-from wakeman.core.log.state import STATE_VERSION, apply_drafts, apply_unchecked, compose, transition, validate
+from wakeman.core.log.state import (
+    STATE_VERSION,
+    apply,
+    apply_drafts,
+    apply_unchecked,
+    compose,
+    fold,
+    transition,
+    validate,
+)
 from wakeman.core.model import (
     Deployment,
     FileFingerprint,
@@ -59,6 +68,27 @@ def test_looks_by_the_timer_are_counted_until_another_or_something_was_done() ->
     log.say(e.Looked(mono=1.0, boot="b"), by="at:1")
 
     assert ([0, 1, 2, 0, 1], 0) == (found, log.d.quick_looks)
+
+
+def test_events_at_once_lead_to_the_state_that_each_by_itself_leads_to_also_where_one_is_refused() -> None:
+    log = launched()
+    drafts = [
+        e.Draft(e.Noted("quiet")),
+        transition(log.d.workers["w"], e.Started(why="a line")),
+        e.Draft(e.Looked(mono=1.0, boot="b")),
+    ]
+    _, events = compose(launched().d, drafts, NOW, "at:1")
+    refused = msgspec.structs.replace(events[1], seq=8)
+    one_by_one, at_once, none = launched().d, launched().d, launched().d
+    for event in events:
+        apply(one_by_one, event)
+    fold(at_once, events)
+    fold(none, [])
+
+    assert (one_by_one, launched().d) == (at_once, none)
+    with pytest.raises(TransitionError):
+        fold(at_once, [refused, events[2]])
+    assert (8, refused.hash) == (at_once.seq, at_once.hash)
 
 
 def test_a_launch_is_counted_when_it_is_intended_and_given_back_when_its_end_was_free() -> None:
@@ -520,7 +550,7 @@ def test_a_reviewer_has_its_own_plan_from_its_enrolment_on_and_after_an_amendmen
     assert ("print", False, VerifySpec()) == (own.workers.mode, own.workers.stage, own.verify)
 
 
-SHAPES = {35: "d9e3"}
+SHAPES = {36: "b045"}
 """STATE_VERSION -> digest of the structs that a snapshot keeps. Another shape needs another version."""
 
 

@@ -23,7 +23,7 @@ from wakeman.adapters.eventlog.segments import (
 from wakeman.adapters.eventlog.snapshot import drop
 from wakeman.adapters.eventlog.writer import EventWriter
 from wakeman.core.errors import LogDamagedError, WakemanError
-from wakeman.core.log.events import Draft, Repaired
+from wakeman.core.log.events import Draft, Repaired, seq_of
 from wakeman.core.log.state import apply
 from wakeman.core.model import Deployment
 
@@ -67,16 +67,27 @@ def repair_log(directory: str, name: str, by: str) -> str:
 def _whole(directory: str) -> tuple[str, int, int, str]:
     """Return file, offset and seq at the end of the last whole write before the damage, and the damage."""
     deployment = Deployment()
-    file, end, seq = "", 0, 0
+    file, seq, damage = "", 0, ""
     with Reading(join(directory, LIVE)) as log:
         try:
             for event in log:
                 apply(deployment, event)
                 if not event.more:
-                    file, end, seq = log.file, log.end, event.seq
+                    file, seq = log.file, event.seq
         except (WakemanError, LookupError, ValueError) as fault:
-            return file, end, seq, str(fault)
-    return file, end, seq, ""
+            damage = str(fault)
+    return file, _offset_behind(file, seq) if damage and seq else 0, seq, damage
+
+
+def _offset_behind(file: str, seq: int) -> int:
+    """Return the offset behind a line."""
+    end = 0
+    with open(file, "rb") as stream:
+        for line in stream:
+            end += len(line)
+            if seq_of(line) == seq:
+                break
+    return end
 
 
 def _first_cut_seq(file: str, directory: str) -> int:

@@ -81,7 +81,7 @@ class Ssh:
 
     def copies(self, host: str) -> Copies | None:
         """Return what copies a host's files; None if it shares them."""
-        if not self._place.get("rsync"):
+        if not self.copies_files:
             return None
         from wakeman.adapters.ssh.copies import Copies
 
@@ -233,10 +233,29 @@ class Ssh:
         _, one, info = min(named, key=lambda each: each[0])
         return one, info
 
-    def forget(self) -> None:
-        busy = {one.host for one in (*self._placements.kept(), *self._placements.lost())}
-        found = [copies for host in self.hosts if host not in busy and (copies := self.copies(host)) is not None]
-        all_at_once(found, lambda each: each.remove())
+    @property
+    def copies_files(self) -> bool:
+        return bool(self._place.get("rsync"))
+
+    def forget(self) -> dict[str, str]:
+        placed = {one.host for one in (*self._placements.kept(), *self._placements.lost())}
+        found = [(host, copies) for host in self.hosts if (copies := self.copies(host)) is not None]
+        hosts = [(host, copies) for host, copies in found if copies.begun or host in placed]
+        whys = all_at_once(hosts, lambda each: self._forget_on(*each))
+        return {host: why for (host, _), why in zip(hosts, whys, strict=True) if why}
+
+    def _forget_on(self, host: str, copies: Copies) -> str:
+        """Remove what a host has of the deployment; return why that is not known to have been done."""
+        if silent := self.silence(host):
+            return silent
+        try:
+            self.end_lost(host)
+            if any(one.host == host for one in (*self._placements.kept(), *self._placements.lost())):
+                return f"ssh: {host}: sessions of it are still there"
+            copies.remove()
+        except ProgramError as fault:
+            return str(fault)
+        return ""
 
     def silence(self, host: str) -> str:
         """Return why a host does not answer; "" if it does."""

@@ -10,6 +10,7 @@ Rules of this file, each because of what can go wrong between two disks:
   connection that breaks loses none; one that came twice was read twice, which is harmless.
 - The deployment's directory there carries the token of the one here. Another's, as of one that was erased here, is set
   aside, and nothing is brought of it.
+- What was made outside of that directory is noted (`sent.py`), so that `remove` knows it.
 - rsync is given no name of a host but the words that call it, and lists of files on its standard input.
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import posixpath
 import shlex
 import shutil
 import stat
@@ -26,6 +28,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from wakeman.adapters.asking import ask
+from wakeman.adapters.ssh.sent import ITEMISED, MadeThere, SentFiles, as_sent, said_to_be_made
 from wakeman.core.errors import ProgramError
 from wakeman.core.text import sanitise
 
@@ -87,6 +90,23 @@ post() {
 }
 """
 """What puts aside that which a look has to bring as it is at its beginning."""
+_ABOVE = """
+above() {
+    for each; do
+        while [ -n "$each" ] && [ ! -d "$each" ]; do
+            echo "$each"
+            each=${each%/*}
+        done
+    done
+}
+"""
+"""What tells which directories above a path are missing."""
+_STAT_EACH = """
+stat -c %s / >/dev/null 2>&1 && set -- -c '%s %Y %n' || set -- -f '%z %m %N'
+xargs -0 stat "$@" 2>/dev/null
+exit 0
+"""
+"""Prints size, time and path of each file that its standard input names: by GNU's stat, or BSD's."""
 _RUN = """\
 command -v rsync >/dev/null || { echo 'rsync: not found there' >&2; exit 127; }
 exec rsync "$@"
@@ -101,6 +121,7 @@ class Copies:
         self._connection, self._rsync, self._directory = connection, rsync, directory
         self._folder = f"{directory}/{COPIES_FOLDER}"
         self._boxes = f"{COPIES_FOLDER}/come/{connection.host}"
+        self._sent = SentFiles(self._folder, connection.host)
 
     def prepare(self, root: str, paths: Sequence[str], state: str) -> str:
         """Have the host be ready for workers; return why it is not.
@@ -110,15 +131,23 @@ class Copies:
         """
         there, own = shlex.quote(root), shlex.quote(self._directory)
         found = f"mkdir -p {there} || exit" if paths else f"cd {there} || exit"
-        script = f"{found}\numask 077; token={self._token()}; mkdir -p {own} && cd {own} || exit{_FRESH}"
+        parents = [posixpath.dirname(posixpath.normpath(f"{root}/{path}")) for path in paths]
+        missing = f"{_ABOVE}above {shlex.join((*dict.fromkeys(parents), posixpath.dirname(self._directory)))}\n"
+        script = f"{missing}{found}\numask 077; token={self._token()}; mkdir -p {own} && cd {own} || exit{_FRESH}"
+        self._sent.begin()
         told = self._connection.call("sh", "-c", script)
+        self._sent.note(
+            MadeThere(line) for line in told.out.decode(errors="replace").splitlines() if line.startswith("/")
+        )
         if told.code:
             lacking = "" if paths else f"; {root} must be there: check it out, or name what is sent in ssh.send"
             return f"ssh: {self._connection.host}: {_complaint(told)}{lacking}"
         if paths:
             hidden = os.path.relpath(state, root)
             left_out = () if hidden.startswith("..") else (f"--exclude=/{_matching_itself(hidden)}",)
-            self._copied(self._copy(f"{root}/", "env:" + f"{root}/", paths, "", left_out))
+            sent = self._copy(f"{root}/", "env:" + f"{root}/", paths, "", (*ITEMISED, *left_out))
+            self._sent.note(said_to_be_made(sent.out, root, self._sent.made()))
+            self._copied(sent)
         return ""
 
     def send(self, carried: Sequence[Carried], cwds: Iterable[str]) -> None:
@@ -138,12 +167,48 @@ class Copies:
         options = ("--specials", "--exclude=/attempts/*/cwd")
         self._copied(self._copy(f"{self._directory}/", f"env:{self._directory}/", needs, script, options))
 
+    @property
+    def begun(self) -> bool:
+        """Return whether the host may have something of the deployment."""
+        return self._sent.begun
+
     def remove(self) -> None:
-        """Remove the deployment's directory there, if it is this deployment's. Failure is silent."""
+        """Remove what was made there: the deployment's directory, if it is this deployment's, and what was sent.
+
+        Boundary: what another deployment has sent, too, is left to that one. Repeatable: yes. Raises: ProgramError.
+        """
+        made, heir = self._sent.made(), self._heir()
+        files = {path: one for path, one in made.items() if one.size >= 0}
+        if heir is not None:
+            heir.note(made.values())
+        elif files:
+            same = as_sent(self._removing(_STAT_EACH, files).out, files)
+            self._removing("exec xargs -0 rm -f", same)
         own = shlex.quote(self._directory)
-        ours = f'cd {own} && [ "$(cat ssh/token)" = {self._token()} ] && cd / && rm -rf {own}'
-        with suppress(ProgramError):
-            self._connection.call("sh", "-c", ours)
+        self._removing(
+            f'cd {own} 2>/dev/null && [ "$(cat ssh/token)" = {self._token()} ] || exit 0; cd / && rm -rf {own}'
+        )
+        folders = sorted((path for path, one in made.items() if one.size < 0), reverse=True)
+        if heir is None and folders:
+            self._removing("xargs -0 rmdir 2>/dev/null; exit 0", folders)
+        self._sent.settle()
+
+    def _removing(self, script: str, paths: Iterable[str] = ()) -> Told:
+        """Run a script there on some paths. Raises: ProgramError."""
+        listed = b"".join(path.encode() + b"\0" for path in paths)
+        told = self._connection.call("sh", "-c", script, stdin=listed)
+        if told.code:
+            raise self._fault(f"cannot remove what was copied there: {_complaint(told)}")
+        return told
+
+    def _heir(self) -> SentFiles | None:
+        """Return the note of another deployment of the state directory that has sent files to the host, too."""
+        state, own = os.path.split(self._directory)
+        for name in sorted(os.listdir(state)):
+            other = SentFiles(f"{state}/{name}/{COPIES_FOLDER}", self._connection.host)
+            if name != own and not name.startswith(".") and other.begun:
+                return other
+        return None
 
     def bring(self, carried: Sequence[Carried]) -> list[str]:
         """Bring what attempts have left; return why each has not come, "" for one that has, or has nothing there.

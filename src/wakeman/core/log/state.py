@@ -4,7 +4,7 @@ changes state, and applying has no side effects, so a replay is harmless.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import cast
 
@@ -17,7 +17,7 @@ from wakeman.core.log.facts.standing import ask_about
 from wakeman.core.log.lifecycle import NEXT, step
 from wakeman.core.model import Deployment, State, Trigger, WorkerState
 
-STATE_VERSION = 35
+STATE_VERSION = 36
 """Increased whenever the same log leads to another state: snapshots of another version are ignored."""
 
 
@@ -98,11 +98,27 @@ def apply(deployment: Deployment, event: e.Event) -> None:
     Raises: TransitionError when the event moves a worker from a state that it is not in.
     Cost: constant, except for an observation, which visits the live workers.
     """
-    # A million times in a replay: each line of a log is of another type, and what is read of it twice costs twice.
     deployment.seq, deployment.at, deployment.hash = event.seq, event.at, event.hash
     if event.to is not None:
         _move_worker(deployment, event, event.to)
     event.data.apply(deployment, event)
+
+
+def fold(deployment: Deployment, events: Iterable[e.Event]) -> None:
+    """Change the deployment by events, as `apply` does by each.
+
+    Raises: as `apply`; then the deployment's `seq` is that of the event which cannot be applied.
+    """
+    event = None
+    try:
+        # A million times in a replay: no fact asks for the deployment's own place in the log, so it is kept once.
+        for event in events:
+            if event.to is not None:
+                _move_worker(deployment, event, event.to)
+            event.data.apply(deployment, event)
+    finally:
+        if event is not None:
+            deployment.seq, deployment.at, deployment.hash = event.seq, event.at, event.hash
 
 
 def apply_unchecked(deployment: Deployment, event: e.Event) -> None:

@@ -97,6 +97,8 @@ def _clean_options(parser: Arguments) -> None:
     given.several_names(parser, "closed")
     text = "delete the branches of its workers whose commits are all in another branch"
     parser.add_argument("--branches", action="store_true", help=text)
+    text = 'ask no host of ssh.files = "copied": what such a one has stays there, as where it never comes back'
+    parser.add_argument("--leave-copies", action="store_true", help=text)
     text = "delete what was moved to the trash, after a question; on its own"
     parser.add_argument("--empty-trash", action="store_true", help=text)
     parser.add_argument("--yes", action="store_true", help="with --empty-trash: ask nothing")
@@ -225,13 +227,14 @@ def clean(options: Namespace) -> int:
         return _empty_trash(options)
     world = reach(options)
     if len(options.name) == 1:
-        return show(options, act.clean(world, options.name[0], branches=options.branches), _cleaned)
-    answer = act.clean_all(world, options.name, branches=options.branches)
+        one = act.clean(world, options.name[0], branches=options.branches, copies=not options.leave_copies)
+        return show(options, one, _cleaned, () if one.ok else one.next)
+    answer = act.clean_all(world, options.name, branches=options.branches, copies=not options.leave_copies)
     return show(options, answer, _all_cleaned)
 
 
 def _cleaned(data: act.Cleaned) -> None:
-    out(f"{data.deployment}: moved to {data.moved_to}")
+    out(f"{data.deployment}: " + (f"moved to {data.moved_to}" if data.moved_to else "stays, until its hosts are done"))
 
 
 def _all_cleaned(data: act.CleanedAll) -> None:
@@ -243,7 +246,7 @@ def _empty_trash(options: Namespace) -> int:
     from wakeman.api import trash
     from wakeman.faces.cli.asking import agreed
 
-    if options.name or options.branches:
+    if options.name or options.branches or options.leave_copies:
         raise UsageError("clean: found more than --empty-trash; expected it on its own", "wakeman clean --help")
     options.among = ""  # it is about no deployment
     world = reach(options)

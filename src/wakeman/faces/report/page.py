@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from shlex import quote
@@ -117,7 +118,9 @@ def _urgency(one: tuple[str, ListedStatus | UnreadableStatus]) -> tuple[int, str
     return (1 if data.needs_person else 2 if data.outcome == "open" else 3), name
 
 
+@cache
 def _environment(form: Format) -> Environment:
+    """Return what fills templates: compiled once, as that takes several times as long as to fill one."""
     shown: Callable[[Any], Any] = _shown_in_markdown if form == "md" else _shown_in_page
     made = Environment(
         autoescape=True,

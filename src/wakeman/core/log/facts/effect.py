@@ -61,16 +61,20 @@ class Decided(Fact, frozen=True):
             self._apply_to_worker(d, worker_of(d, event), event)
             return
         d.row, d.row_why, d.row_at = self.row, self.why, event.at
-        d.accepted = ""
+        if d.accepted:
+            d.accepted = ""
         if self.held:
             d.held, d.held_at = self.row, event.at
             d.holds += 1
             return
-        d.held = self.under
+        if d.held or self.under:
+            d.held = self.under
         rows = d.rows
         rows[self.row] = rows.get(self.row, 0) + 1
 
     def _apply_to_worker(self, d: Deployment, worker: WorkerState, event: Event) -> None:
+        if worker.name in d.steady:
+            standing.ask_about(d, worker.name)
         if self.row == "investigate":
             worker.rung += len(self.then)
             worker.tried += self.then if d.edition >= EDITION_PROGRESS_MIN else ()
@@ -151,6 +155,8 @@ class Intended(Fact, frozen=True):
                 digest=self.digest if self.action == "press" else "",
                 again=self.again,
             )
+        if event.worker in d.steady:
+            standing.ask_about(d, event.worker)
         match self.action:
             case "launch":
                 self._begin_launch(d, event)

@@ -57,35 +57,44 @@ class Looked(Fact, frozen=True):
     barred, or somebody's key or money is refused. Empty otherwise."""
 
     def apply(self, d: Deployment, event: Event) -> None:
-        # the most frequent fact: a replay runs this a million times
-        for verdict in self.verdicts:
-            d.gained += take_verdict(d, verdict)
-        mono, boot = self.mono, self.boot
-        for verdict in self.staged:
-            _take_staged_verdict(d.units[verdict.unit], verdict, mono)
-        same = boot == d.boot
+        # The most frequent fact: a replay runs this a million times, and to write a field costs ten times a look at it.
+        if self.verdicts or self.staged:
+            self._take_verdicts(d)
+        mono, same = self.mono, self.boot == d.boot
         for observation in self.observations:
-            _take_observation(d, observation, mono, same=same)
+            _take_observation(d, observation, mono, same)
         if self.more:
             return
-        if same and not d.resting and mono > d.mono and not (d.met and _all_limited(d, event.at)):
+        onward = same and mono > d.mono
+        if onward and not d.resting and not (d.met and _all_limited(d, event.at)):
             d.counted += mono - d.mono
         d.resting = d.paused_at is not None
         if d.restless:
             _count_look(d, mono)
-        gained = d.gained
-        if d.gained:
+        gained, caller = d.gained, event.by[:2]
+        if gained:
             d.idle_looks = d.gained = 0
-        elif event.by[:2] == "at":
+        elif caller == "at":
             d.idle_looks += 1
-        vain = event.by[:5] == "timer" and event.seq - d.looked <= 2  # at most one line since: it slept
-        d.quick_looks = d.quick_looks + 1 if vain else 0
-        if not same:
-            d.boot = boot
-        d.mono, d.memory, d.looked, d.looked_at = mono, self.memory, d.seq, d.at
-        d.server, d.keys = self.server or d.server, self.keys or d.keys
+        vain = caller == "ti" and event.seq - d.looked <= 2  # by the timer, and at most one line since: it slept
+        if vain or d.quick_looks:
+            d.quick_looks = d.quick_looks + 1 if vain else 0
+        d.mono, d.memory, d.looked, d.looked_at = mono, self.memory, event.seq, event.at
+        if not same or self.server != d.server or self.keys or self.validators is not None:
+            self._note_surroundings(d)
+        if d.steady and (mono >= d.silent_mono or not onward):
+            standing.ask_about_silent(d, mono)
         if d.probe or d.asking or d.narrowed:
             _judge_answers(d, event, gained=bool(gained))
+
+    def _take_verdicts(self, d: Deployment) -> None:
+        for verdict in self.verdicts:
+            d.gained += take_verdict(d, verdict)
+        for verdict in self.staged:
+            _take_staged_verdict(d.units[verdict.unit], verdict, self.mono)
+
+    def _note_surroundings(self, d: Deployment) -> None:
+        d.boot, d.server, d.keys = self.boot, self.server or d.server, self.keys or d.keys
         if self.validators is not None:
             d.validators = self.validators
 
@@ -202,39 +211,69 @@ def _take_staged_verdict(unit: UnitState, verdict: Verdict, mono: float) -> None
     unit.staged = verdict
 
 
-def _take_observation(d: Deployment, seen: Observation, mono: float, *, same: bool) -> None:
+def _take_observation(d: Deployment, seen: Observation, mono: float, same: object) -> None:
     worker = d.workers[seen.worker]
-    # The first look at an attempt begins its silence: a check may be slow between a launch and its end.
-    fresh = worker.observation is None
-    given = seen.given and not (worker.given_mono and seen.life == worker.life)
-    worker.given_mono = mono if given else worker.given_mono if seen.given else 0.0
+    before = worker.observation
+    changed = before is None or seen.life != worker.life or not same
+    if seen.given or worker.given_mono:
+        _time_result(worker, seen, mono)
+    if seen.dialog is not None or seen.usage is not None or seen.agent_session or seen.said:
+        _take_report(worker, seen)
+    worker.observation = seen
+    if seen.session_id and worker.session_id != seen.session_id:
+        worker.session_id = seen.session_id  # logs of the version before name no server
+    if worker.answered:
+        worker.answered = seen.activity == "waiting" or seen.why == ANSWERED
+    if seen.background or worker.background_mono:
+        _time_background(worker, seen, mono, since_now=changed)
+    if changed:
+        # The first look at an attempt begins its silence: a check may be slow between a launch and its end.
+        worker.life, worker.life_mono = seen.life, mono
+    elif seen.working or (before is not None and before.background and not seen.background):
+        worker.life_mono = mono  # a tool that runs, or work in the background that has ended
+    works = seen.session == "running" and (seen.activity == "busy" or seen.activity == "unknown")
+    if not works or seen.background or seen.shown or seen.processes or seen.given:
+        _note_remarkable(d, worker, seen)
+    elif worker.name not in d.steady:
+        standing.settle_steady(d, worker)
+
+
+def _note_remarkable(d: Deployment, worker: WorkerState, seen: Observation) -> None:
+    """Apply that an observation shows anything but a client at work."""
+    if seen.processes or worker.name in d.steady:
+        standing.ask_about(d, worker.name)
+    if seen.activity == "idle" or seen.session == "unknown":
+        d.restless[worker.name] = None
+
+
+def _time_result(worker: WorkerState, seen: Observation, mono: float) -> None:
+    """Keep since when a client has given its result, without a sign of life."""
+    if not seen.given:
+        worker.given_mono = 0.0
+    elif not worker.given_mono or seen.life != worker.life:
+        worker.given_mono = mono
+
+
+def _time_background(worker: WorkerState, seen: Observation, mono: float, *, since_now: bool) -> None:
+    """Keep since when only work in the background shows life."""
+    if not seen.background:
+        worker.background_mono = 0.0
+    elif since_now or not worker.background_mono:
+        worker.background_mono = mono
+
+
+def _take_report(worker: WorkerState, seen: Observation) -> None:
+    """Apply what a client reports; a dialog that is another than that of the observation before is counted."""
     before = worker.observation
     asked = before.dialog if before is not None and before.attempt == seen.attempt else None
     if seen.dialog is not None and (asked is None or asked.seen != seen.dialog.seen):
         worker.questions += 1
-    worker.observation = seen
-    if seen.processes:
-        standing.ask_about(d, worker.name)
-    if seen.session_id:
-        worker.session_id = seen.session_id  # logs of the version before name no server
     if seen.usage is not None:
         worker.usage = seen.usage
     if seen.agent_session:
         worker.agent_session = seen.agent_session
     if seen.said:
         worker.said, worker.means = seen.said, seen.means
-    worker.answered = worker.answered and (seen.activity == "waiting" or seen.why == ANSWERED)
-    changed = not same or fresh or seen.life != worker.life
-    if not seen.background:
-        worker.background_mono = 0.0
-    elif changed or not worker.background_mono:
-        worker.background_mono = mono
-    if changed:
-        worker.life, worker.life_mono = seen.life, mono
-    elif seen.working or (before is not None and before.background and not seen.background):
-        worker.life_mono = mono  # a tool that runs, or work in the background that has ended
-    if seen.activity == "idle" or seen.session == "unknown":
-        d.restless[worker.name] = None
 
 
 def _count_look(d: Deployment, mono: float) -> None:
