@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
 from math import log
 from pathlib import Path
 
@@ -19,18 +21,32 @@ from bench.place import WAKEMAN, Place, spend
 
 from wakeman.adapters.memory import MemoryWorld
 from wakeman.audit.auditor import Auditor
-from wakeman.core.log.events import Decided, Enrolled, Event, Looked, Planned, genesis
-from wakeman.core.log.state import apply
-from wakeman.core.model import Deployment, Observation, Plan, Unit, UnitsSpec
+from wakeman.core.log.events import Armed, Decided, Enrolled, Event, Looked, Planned, genesis
+from wakeman.core.log.state import apply, compose
+from wakeman.core.model import (
+    Alarm,
+    Deployment,
+    FileFingerprint,
+    Observation,
+    Plan,
+    Unit,
+    UnitsSpec,
+    Verdict,
+)
 from wakeman.core.policy.deployment_rows import decide
 from wakeman.core.policy.transitions import transitions
 from wakeman.core.policy.worker_rows import decide_worker
 from wakeman.engine.check import check
 from wakeman.engine.observe.recall import Recall
+from wakeman.engine.protocol import check as protocol
+from wakeman.engine.protocol.steps import Append, Unrecorded
 from wakeman.engine.start.deploy import up
 from wakeman.engine.start.prepare import prepare_plan
 
 CROWD = 100_000
+JUDGED = int(os.environ.get("WAKEMAN_BENCH_EVENTS", "1000000"))
+"""Lines of the log that is judged."""
+JUDGED_WORKERS = 500
 UNITS_EACH = 10
 REHEARSALS = {(1_200, 120): 0.0, (10_000, 1_000): 0.0, (100_000, 1_000): 60.0}
 """(units, workers) -> CPU seconds at most; 0 where the issue is how it grows."""
@@ -39,19 +55,82 @@ QUEUES = {"64": 60.0, "16-64": 180.0}
 """Numbers of nodes -> CPU seconds at most."""
 QUEUED = ("--slots", "4", "--wait", "exp:10m", "--unit", "exp:1m", "--fails", "10d", "--give-up", "10d")
 QUEUED_MIB = 450
+SENSES = protocol.Senses(look=protocol.ObservationRead(), reports=protocol.ReportsRead(), clear=Unrecorded())  # type: ignore[arg-type] # only read
 PLANS = {1_000: 0.0, 10_000: 0.0, 100_000: 6.0}
 """Units -> CPU seconds at most."""
 
 
 def decisions() -> Iterator[Figure]:
     """Deciding and judging in memory: a look at 100,000 workers, and the audit of a log by the number of workers, as a
-    rehearsal of ten units each writes it."""
+    rehearsal of ten units each writes it; and of a long one, in which each minute's check sees signs of life of one
+    worker, and once in ten a unit that it has done."""
     yield figure(f"one look at {CROWD:,} workers applied, and all decided anew", "CPU s", [_crowd_decided()])
     for workers in (50, 200, 500):
         events = _rehearsed(workers)
         count = sum(isinstance(event.data, Decided) for event in events)
         more = min(_judged(events) for _ in range(3)) - min(_folded(events) for _ in range(3))
         yield figure(f"one decision judged, {workers} workers", "CPU us", [more / count * 1e6])
+    what = f"{JUDGED:,} lines judged, {JUDGED_WORKERS} workers"
+    yield figure(what, "CPU s", [_long_judged(JUDGED_WORKERS, JUDGED)], limit=60 * JUDGED / 1_000_000)
+
+
+def _long_judged(workers: int, lines: int) -> float:
+    """Return the CPU seconds of judging a log that is as long as said; what makes it is not counted."""
+    judge, took = Auditor(), 0.0
+    writes = _long_night(workers)
+    while judge.events < lines:
+        some = list(islice(writes, 1000))
+        began = time.process_time()
+        for write in some:
+            for event in write:
+                judge.take(event)
+        took += time.process_time() - began
+    assert not judge.count
+    return took
+
+
+def _long_night(workers: int) -> Iterator[Sequence[Event]]:
+    """Yield the writes of a night without an end: `up`, the launches, and then one check after the other."""
+    stage = MemoryWorld()
+    world = stage.world("up:0")
+    content = _content(UNITS_EACH * workers, workers)
+    content["workers"] |= {"stagger": 0}  # type: ignore[operator] # a table
+    content |= {"stuck": {"after": "10d"}, "limits": {"give_up": "1000d"}}
+    up(world, prepare_plan(world, json.dumps(content), "night.json", "/plans"))
+    while any(not worker.attempt for worker in world.logs.read("night").workers.values()):
+        check(stage.world("at:1"), "night")
+    d, turn = Deployment(), 0
+    for event in world.logs.events("night"):
+        apply(d, event)
+        yield [event]
+    at = event.at
+    while True:
+        turn += 1
+        at += timedelta(minutes=1)
+        yield from _minute(d, turn, at)
+
+
+def _minute(d: Deployment, turn: int, at: datetime) -> Iterator[Sequence[Event]]:
+    """Yield the writes of the check at an alarm, which sees one of the workers at work."""
+    worker = list(d.workers.values())[turn % len(d.workers)]
+    seen = Observation(worker=worker.name, attempt=1, session="running", life=f"{turn:x}", session_id=worker.session_id)
+    unit = worker.units[turn // len(d.workers) // 10 % (UNITS_EACH - 1)]
+    mark = FileFingerprint(d.units[unit].unit.outputs[0], 4000, turn, turn)
+    done = (Verdict(unit=unit, marks=(mark,)),) if turn % 10 == 0 and not d.units[unit].done else ()
+    look = Looked(mono=d.mono + 60.0, boot=d.boot, observations=(seen,), verdicts=done, server=d.server)
+    alarm = Alarm(kind="at", generation=d.generation + 1, due=at + timedelta(minutes=1), job=str(turn))
+    recorded = iter((Armed(alarm=alarm, why="next"), look, look))
+    found = next(recorded)
+    steps, answer = protocol.check(d, "at:1", at, SENSES), None
+    with suppress(StopIteration):
+        while True:
+            step = steps.send(answer)
+            if isinstance(step, Append):
+                _, answer = compose(d, step.drafts, at, "at:1")
+                yield answer
+                found = next(recorded, look)
+            else:
+                answer = step.recorded(d, [Event(v=1, seq=d.seq + 1, at=at, by="at:1", data=found, hash="")])
 
 
 def _rehearsed(workers: int) -> list[Event]:

@@ -20,7 +20,7 @@ UNITS = (Unit(name="a", outputs=("a.out",)), Unit(name="b", outputs=("b.out",)))
 
 
 PLAN = Plan(name="night", units=UnitsSpec(items=("x",)))
-COUNTED = {"in_question", "pending", "undone", "scattered", "number", "unbegun"}
+COUNTED = {"in_question", "pending", "steady", "silent_mono", "undone", "scattered", "number", "unbegun"}
 """Fields that are counted of all workers while facts are applied."""
 GONE = "gone"
 """Stands for what a fact took away."""

@@ -191,6 +191,22 @@ def test_a_step_whose_own_time_is_over_is_told_by_what_slurm_prints_into_its_out
     assert expected == fate(inside(ended=True, told=True), holding("RUNNING"), said=said)
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([holding("RUNNING")], ("killed", None, "", "its program was ended: words")),
+        ([holding("COMPLETING")], ("unknown", None, "", "its allocation is ending, on t1")),
+        ([holding("NODE_FAIL")], ("lost", None, "machine", "a node of its allocation failed, on t1")),
+        ([holding("PREEMPTED")], ("killed", None, "machine", "its allocation was preempted, on t1")),
+        ([], ("killed", None, "machine", "Slurm lists its allocation no longer")),
+    ],
+)  # fmt: skip
+def test_a_step_that_ends_without_a_word_has_the_fate_of_its_allocation_if_that_has_ended(
+    lines: list[str], expected: tuple[str, int | None, str, str]
+) -> None:
+    assert expected == fate(replace(inside(ended=True), silent=True), *lines, said="words")
+
+
 def test_who_is_ended_before_the_allocation_s_time_is_over_has_not_failed() -> None:
     task = replace(inside(ended=True, told=True), held=replace(HELD, ending=True))
 

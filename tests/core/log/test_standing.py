@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -13,15 +14,20 @@ from tests.simulation.night import Night
 
 from wakeman.adapters.eventlog.audit_reader import AuditReader
 from wakeman.core.log import events as e
+from wakeman.core.log.facts.window import note_refusal
 from wakeman.core.log.state import apply, transition
 from wakeman.core.model import (
+    CleanupSpec,
     Deployment,
     FileFingerprint,
     Host,
+    LimitsSpec,
     Observation,
     Plan,
+    SweepSpec,
     Unit,
     UnitsSpec,
+    Validator,
     Verdict,
     VerifySpec,
     WorkersSpec,
@@ -49,6 +55,7 @@ def decided(d: Deployment) -> dict[str, object]:
         "facts": deployment_facts(d),
         "launches": (due_launches(d), staggered(d), starved(d), slots(d)),
         "soon": (soonest(d), grace_left(d)),
+        "at work": d.at_work,
         "undone": count_undone(d),
     }
 
@@ -62,7 +69,7 @@ def compare(events: Iterable[e.Event]) -> int:
         assert list(map(id, asked)) == list(map(id, d.unsettled)), event.seq
         if event.more or d.looked_at is None:
             continue
-        everybody = msgspec.structs.replace(d, in_question=None, pending={})
+        everybody = msgspec.structs.replace(d, in_question=None, pending={}, steady={})
         assert decided(everybody) == decided(d), event.seq
         assert len(undone(everybody)) == d.undone
         assert len(tasks(d)) == count_tasks(d)
@@ -71,6 +78,10 @@ def compare(events: Iterable[e.Event]) -> int:
         order = list(d.workers)
         assert sorted(d.in_question or (), key=order.index) == list(d.in_question or ())
         assert sorted(d.pending, key=order.index) == list(d.pending)
+        assert not d.steady.keys() & {*(d.in_question or ()), *d.pending}
+        named = {*(d.in_question or ()), *d.steady}
+        assert [name for name in order if name in named] == [worker.name for worker in d.begun]
+        assert all(d.silent_mono <= d.workers[name].life_mono + d.plan.stuck.after for name in d.steady)
         assert d.scattered or [name for one in d.workers.values() for name in one.units] == list(d.units)
         count += 1
     return count
@@ -142,6 +153,151 @@ def test_where_files_of_before_count_those_who_wait_for_a_launch_are_asked() -> 
     assert (["w0", "w1", "w2"], [], 3) == standing(deployment(fresh=False))
 
 
+def seen(name: str, life: str = "a", **fields: object) -> Observation:
+    """Return an observation of a worker at work."""
+    return msgspec.structs.replace(Observation(name, 1, "running", activity="busy", life=life), **fields)
+
+
+def at_work(count: int = 3, **stuck: object) -> Log:
+    """Return a deployment whose workers run, and were seen to at 20 s."""
+    night = deployment(count)
+    night.d.plan = msgspec.structs.replace(night.d.plan, stuck=msgspec.structs.replace(night.d.plan.stuck, **stuck))
+    for name in night.d.workers:
+        launch(night, name)
+        night.say(e.Started(), worker=name, attempt=1, source="launched", to="running")
+    night.say(e.Looked(mono=20.0, boot="b", observations=tuple(map(seen, night.d.workers))))
+    return night
+
+
+def look(night: Log, mono: float, *observations: Observation, boot: str = "b") -> list[str]:
+    """Have a look made; return of whom something may have to be decided then."""
+    night.say(e.Looked(mono=mono, boot=boot, observations=observations))
+    return list(night.d.in_question or ())
+
+
+def test_of_those_who_run_on_nothing_is_asked_until_they_may_be_silent() -> None:
+    night = at_work(after=600.0)
+    working = (list(night.d.in_question or ()), list(night.d.steady), [worker.name for worker in night.d.begun])
+    asked = [look(night, 300.0, seen("w1", "b")), look(night, 619.9), look(night, 620.0), look(night, 900.0)]
+
+    assert ([], ["w0", "w1", "w2"], ["w0", "w1", "w2"]) == working
+    assert [[], [], ["w0", "w2"], ["w0", "w1", "w2"]] == asked
+    assert [] == look(night, 901.0, *(seen(f"w{n}", "c") for n in range(3)))
+
+
+def test_after_a_restart_of_the_machine_silence_is_told_by_its_new_clock() -> None:
+    night = at_work(after=600.0)
+    asked = [look(night, 1.0, seen("w1"), boot="c"), look(night, 600.0, boot="c"), look(night, 601.0, boot="c")]
+
+    assert [[], [], ["w1"]] == asked
+    assert ["w0", "w1", "w2"] == look(night, 620.0, boot="c")
+
+
+@pytest.mark.parametrize(
+    ("fact", "worker"),
+    [
+        (e.Looked(mono=30.0, boot="b", observations=(seen("w1", activity="idle"),)), None),
+        (e.Looked(mono=30.0, boot="b", observations=(seen("w1", activity="waiting"),)), None),
+        (e.Looked(mono=30.0, boot="b", observations=(seen("w1", session="unknown"),)), None),
+        (e.Looked(mono=30.0, boot="b", observations=(seen("w1", background=True),)), None),
+        (e.Looked(mono=30.0, boot="b", observations=(seen("w1", shown="x"),)), None),
+        (e.Looked(mono=30.0, boot="b", observations=(seen("w1", processes=1),)), None),
+        (e.Looked(mono=30.0, boot="b", observations=(seen("w1", given=True),)), None),
+        (e.Requested(verb="stop"), "w1"),
+        (e.Intended(action="end", ended_by="person"), "w1"),
+        (e.Intended(action="nudge", text="x", confirm=True), "w1"),
+        (e.Decided(row="warn", looked=1, why="x"), "w1"),
+        (e.Conflicted(path="/r/1.out", written=NOW), "w1"),
+        (e.Enrolled(session="w1", units=(Unit("more", ("m",)),)), "w1"),
+    ],
+    ids=str,
+)
+def test_who_runs_on_is_asked_about_once_anything_else_concerns_it(fact: e.Fact, worker: str | None) -> None:
+    night = at_work()
+    night.say(fact, worker=worker, attempt=1)
+
+    assert (["w1"], {"w0", "w2"}) == (list(night.d.in_question or ()), set(night.d.steady))
+
+
+@pytest.mark.parametrize(
+    ("fact", "worker"),
+    [
+        (e.Progressed(written=1, total=1), "w1"),
+        (e.Captured(file="x", sha256="0"), "w1"),
+        (e.Requested(verb="pause"), None),
+        (e.Requested(verb="waive", units=("u1",)), None),
+        (e.Looked(mono=30.0, boot="b", verdicts=(Verdict("u1", ("gone",)),)), None),
+        (e.Looked(mono=30.0, boot="b", observations=(seen("w1", activity="unknown", said="x"),)), None),
+    ],
+    ids=str,
+)
+def test_what_decides_nothing_of_who_runs_on_leaves_it_out_of_question(fact: e.Fact, worker: str | None) -> None:
+    night = at_work()
+    night.say(fact, worker=worker, attempt=1)
+
+    assert ([], ["w0", "w1", "w2"]) == (list(night.d.in_question or ()), list(night.d.steady))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"intent": 3}, {"prompt": 3}, {"stop": True}, {"again": True}, {"swept": ("s",)}, {"finishing": True},
+        {"reason": "error"}, {"fault": "outage"}, {"until": NOW}, {"unheard": 1}, {"trespasses": 1}, {"ends": 1},
+        {"ending": "person"}, {"finished": 1}, {"idle": 1}, {"attempt": 2}, {"state": "stuck"}, {"state": "launched"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_who_is_seen_at_work_stays_in_question_while_anything_is_remarkable_of_it(fields: dict[str, object]) -> None:
+    night = at_work()
+    look(night, 30.0, seen("w1", "b", activity="idle"))
+    for key, value in fields.items():
+        setattr(night.d.workers["w1"], key, value)
+    night.d.restless.clear()
+
+    assert ["w1"] == look(night, 40.0, seen("w1", "c"))
+
+
+def test_who_may_be_ended_by_its_age_is_always_asked_about() -> None:
+    assert ["w0", "w1"] == list(at_work(2, longest=900.0).d.in_question or ())
+
+
+def test_an_amendment_asks_about_those_who_run_on_in_the_order_of_enrolment() -> None:
+    night = at_work(4)
+    look(night, 30.0, seen("w1", activity="idle"))
+    look(night, 31.0, seen("w1", "b"))
+    look(night, 32.0, seen("w1", "c"))
+    steady = list(night.d.steady)
+    night.say(e.Amended(plan=night.d.plan, digest="d2"))
+
+    assert (["w0", "w2", "w3", "w1"], ["w0", "w1", "w2", "w3"]) == (steady, list(night.d.in_question or ()))
+    assert ({}, ["w0", "w1", "w2", "w3"]) == (night.d.steady, [worker.name for worker in night.d.begun])
+
+
+def test_a_session_that_one_who_runs_on_has_started_is_ended_once_it_is_too_old() -> None:
+    night = at_work(2)
+    cleanup = CleanupSpec(sweep=(SweepSpec("val_*"),))
+    night.d.plan = msgspec.structs.replace(night.d.plan, cleanup=cleanup)
+    old = Validator(session="val_1", session_id="$9", created=NOW - timedelta(days=9), worker="w1")
+    night.say(e.Looked(mono=30.0, boot="b", validators=(old,)))
+
+    assert ([], [("w1", "sweep")]) == (
+        list(night.d.in_question or ()),
+        [(one.worker, one.row) for one in taken(night.d)],
+    )
+
+
+def test_those_who_run_on_are_counted_among_those_alive_when_the_service_refuses_one_of_them() -> None:
+    windows = []
+    for refused in ("w0", "w1"):
+        night = at_work(8)
+        night.d.plan = msgspec.structs.replace(night.d.plan, limits=LimitsSpec(adapt=True))
+        look(night, 30.0, seen("w0", activity="waiting"))
+        note_refusal(night.d, night.d.workers[refused], night.d.seq)
+        windows.append(night.d.window)
+
+    assert [4, 4] == windows
+
+
 def test_those_who_are_asked_stay_in_the_order_of_enrolment() -> None:
     night = deployment()
     launch(night, "w2")
@@ -207,6 +363,9 @@ def test_a_deployment_of_which_nobody_counts_stays_so() -> None:
     night.say(e.Enrolled(session="w3", units=(Unit("u3", ("3.out",)),)), worker="w3")
     night.say(e.Requested(verb="stop"), worker="w2")
     launch(night, "w0")
+    night.say(e.Started(), worker="w0", attempt=1, source="launched", to="running")
+    look(night, 15.0, seen("w0"))
+    assert ({}, ["w0", "w1", "w2", "w3"]) == (night.d.steady, [worker.name for worker in night.d.begun])
     verify(night, "w0")
     night.say(e.Amended(plan=night.d.plan, digest="d2", dropped=("w1",)))
 

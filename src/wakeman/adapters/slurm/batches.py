@@ -42,7 +42,8 @@ class KeptTask(Struct, frozen=True):
 
     Shape: `began` says that a job has begun it; `code` is the status that its program left, `ended` says that it left
     none, `told` that its job was told to end then; `gone` that it was cancelled here. One that runs in an allocation is
-    `held`: `base` is then that job's id, `step` the one of its step, and `node` what Slurm calls the node.
+    `held`: `base` is then that job's id, `step` the one of its step, and `node` what Slurm calls the node. It was
+    `silent` if its step ended without any word, as when its node fails.
     """
 
     batch: str
@@ -55,6 +56,7 @@ class KeptTask(Struct, frozen=True):
     ended: bool
     gone: bool
     told: bool = False
+    silent: bool = False
     held: HeldAllocation | None = None
     step: str = ""
     node: str = ""
@@ -115,6 +117,7 @@ class Batches:
                 ended=word == "ended",
                 gone=str(number) in gone,
                 told=(word, status) == ("ended", "told"),
+                silent=(word, status) == ("ended", "silent"),
                 held=held,
                 step=step,
                 node=node,

@@ -12,8 +12,8 @@
 #             request, does nothing: exit status 125.
 #     ending  written when its time is nearly over
 #
-# For a task K of which a step ends without a word (see job.sh), this script writes K.over: so each has one while the
-# allocation lasts. It ends when nothing more is asked for and no step runs.
+# For a task K of which a step ends without a word (see job.sh), this script writes K.over, `ended silent`: so each has one
+# while the allocation lasts. It ends when nothing more is asked for and no step runs.
 
 held=$1
 shift
@@ -39,7 +39,7 @@ run() { # BATCH TASK
         /bin/sh "$held/job.sh" "$batches/$1" "$2" </dev/null >>"$at.out" 2>&1
     if [ $? -ne 125 ] && [ -d "$batches/$1" ] && ! [ -e "$at.over" ]; then
         (umask 077 && set -C && echo "$SLURM_JOB_ID $node" >"$at.began") 2>/dev/null
-        (umask 077 && echo ended >"$at.over.tmp") && mv -f "$at.over.tmp" "$at.over"
+        (umask 077 && echo "ended silent" >"$at.over.tmp") && mv -f "$at.over.tmp" "$at.over"
     fi
 }
 

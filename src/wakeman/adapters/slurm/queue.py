@@ -193,15 +193,9 @@ def _held_fate(
         over = "Slurm lists its allocation no longer"
     else:
         over = f"{_ALLOCATION_ENDS.get(state, f'its allocation is {state}')}{f', on {row.nodes}' if row.nodes else ''}"
-    if task.ended and not task.told:
-        return "killed", None, "", f"its program was ended: {said}".rstrip(": ")
     if task.ended:
-        if TIME_SIGN in said and STEP_SIGN in said:
-            return "killed", None, "time", _STATES["TIMEOUT"][2]
-        if held.ending and phase not in OVER:
-            return "killed", None, "machine", "its allocation's time is nearly over (slurm.reserve_time)"
-        ended = row is None or phase in OVER or state == ENDING_STATE
-        return ("killed", None, "machine", over) if ended else ("killed", None, "person", _CANCELLED)
+        whole = "killed" if row is None else None if state == ENDING_STATE else phase
+        return _ended_step(task, held, whole, over, said)
     if row is None:
         return ("lost" if task.began else "killed"), None, "machine", over
     if phase in OVER:
@@ -213,6 +207,28 @@ def _held_fate(
             return "running", None, "machine", over
         return ("running", None, "", "") if task.began else ("queued", None, "", "its allocation is about to start it")
     return "unknown", None, "", f"its allocation is {state}"
+
+
+def _ended_step(
+    task: KeptTask, held: HeldAllocation, phase: Phase | None, over: str, said: str
+) -> tuple[Phase, int | None, EndedBy, str]:
+    """Return the fate of a session whose step has left a word, or has none: `over` says how its allocation ends.
+
+    Shape: `phase` is the allocation's; None while it is ending, for whatever reason.
+    """
+    if task.silent and phase is None:
+        return "unknown", None, "", over  # whether a host has failed is told when that has ended
+    if task.silent and phase in OVER:
+        return ("lost" if phase == "lost" else "killed"), None, "machine", over
+    if not task.told:
+        return "killed", None, "", f"its program was ended: {said}".rstrip(": ")
+    if TIME_SIGN in said and STEP_SIGN in said:
+        return "killed", None, "time", _STATES["TIMEOUT"][2]
+    if phase is None or phase in OVER:
+        return "killed", None, "machine", over
+    if held.ending:
+        return "killed", None, "machine", "its allocation's time is nearly over (slurm.reserve_time)"
+    return "killed", None, "person", _CANCELLED
 
 
 def _unlisted(task: KeptTask, said: str) -> tuple[Phase, int | None, EndedBy, str]:

@@ -163,7 +163,7 @@ def _place_digest(directory: str) -> str:
 class Deployment(Struct, omit_defaults=True, dict=True):
     """The state of a deployment, all events applied. Changed by `apply` alone.
 
-    Shape: beside its fields, which a snapshot has, it keeps the list that `unsettled` returns.
+    Shape: beside its fields, which a snapshot has, it keeps the lists that `unsettled` and `begun` return.
     """
 
     name: str = ""
@@ -239,13 +239,15 @@ class Deployment(Struct, omit_defaults=True, dict=True):
     full: str = ""  # why nothing more is launched: the log's disk is full
     in_question: dict[str, None] | None = None  # workers of whom something may have to be decided; None: nobody counts
     pending: dict[str, None] = {}  # of the others, those of whom only the launch has to be decided
+    steady: dict[str, None] = {}  # and those that run on, of whom only their silence has to be
+    silent_mono: float = 0.0  # mono from which on one of these may be silent
     undone: int = 0  # units that are not done, reviewers' verdicts left out, while somebody counts
     scattered: bool = False  # units do not stand in the order of their workers: some were moved, or added to a worker
 
     @property
     def unsettled(self) -> list[WorkerState]:
-        """List the workers of whom something may have to be decided, other than the launch, in the order of enrolment:
-        all, where nobody counts.
+        """List the workers of whom something may have to be decided, other than the launch or their silence, in the
+        order of enrolment: all, where nobody counts.
 
         Cost: a check asks twenty times, and few facts change it: it is made anew after those.
         """
@@ -256,14 +258,27 @@ class Deployment(Struct, omit_defaults=True, dict=True):
             known = self.__dict__["unsettled"] = [self.workers[name] for name in self.in_question]
         return known
 
+    @property
+    def begun(self) -> list[WorkerState]:
+        """List the workers that a look is about: those of `unsettled`, and those that run on; in the same order."""
+        if not self.steady:
+            return self.unsettled
+        known: list[WorkerState] | None = self.__dict__.get("begun")
+        if known is None:
+            found = [*self.unsettled, *(self.workers[name] for name in self.steady)]
+            known = self.__dict__["begun"] = sorted(found, key=lambda worker: worker.number)
+        return known
+
     def resettle(self) -> None:
-        """Have `unsettled` made anew: who is in question has changed."""
+        """Have `unsettled` and `begun` made anew: who is in question has changed."""
         self.__dict__.pop("unsettled", None)
+        self.__dict__.pop("begun", None)
 
     @property
     def at_work(self) -> int:
         """Count the workers that may be asking the service: being launched, alive and not stuck, or told to go on."""
-        return sum(1 for w in self.unsettled if w.intent or w.state in ("launched", "running") or w.name in self.asking)
+        others = (w for w in self.unsettled if w.intent or w.state in ("launched", "running") or w.name in self.asking)
+        return len(self.steady) + sum(1 for _ in others)
 
     @property
     def wakes(self) -> dict[int, OpenIntent]:

@@ -36,7 +36,7 @@ def decide(d: Deployment) -> Decision:
 
 def deployment_facts(d: Deployment) -> dict[str, bool]:
     """Return the facts that the deployment's rows test."""
-    ended = not d.pending and all(attempt_is_over(d, worker) for worker in d.unsettled)
+    ended = not d.pending and not d.steady and all(attempt_is_over(d, worker) for worker in d.unsettled)
     complete = not d.undone if d.in_question is not None else all(u.done for u in review.tasks(d).values())
     unfinished = _undone_of_ended(d)
     rests = _resting(d, unfinished)
@@ -45,7 +45,7 @@ def deployment_facts(d: Deployment) -> dict[str, bool]:
     nothing_left = ended and not complete and not left and not rests and not held_up(d, d.units)
     return {
         "down": bool(d.down),
-        "alive": any(worker.live or worker.processes or worker.intent for worker in d.unsettled),
+        "alive": bool(d.steady) or any(worker.live or worker.processes or worker.intent for worker in d.unsettled),
         "ended": ended,
         "complete": complete,
         "spent": nothing_left or elapsed(d) >= d.plan.limits.give_up,

@@ -99,7 +99,7 @@ def staggered(d: Deployment) -> bool:
 
 def starved(d: Deployment) -> bool:
     """Return whether no worker is alive, some are pending, and free memory allows no launch."""
-    alive = any(worker.live or worker.intent for worker in d.unsettled)
+    alive = bool(d.steady) or any(worker.live or worker.intent for worker in d.unsettled)
     waiting = bool(d.pending) or any(worker.state == "pending" for worker in d.unsettled)
     return waiting and not alive and slots(d) <= 0
 
@@ -107,7 +107,7 @@ def starved(d: Deployment) -> bool:
 def slots(d: Deployment) -> int:
     """Count the workers that may be launched in addition to those alive, by `at_once` and free memory."""
     plan = d.plan
-    busy = sum(1 for worker in d.unsettled if worker.live or worker.intent)
+    busy = len(d.steady) + sum(1 for worker in d.unsettled if worker.live or worker.intent)
     free = len(d.workers) if plan.workers.at_once is None else plan.workers.at_once - busy
     wanted = plan.limits.memory or d.host.memory_per_worker
     if wanted and d.memory:

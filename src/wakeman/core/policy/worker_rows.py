@@ -28,8 +28,9 @@ WITH_EVIDENCE: tuple[tuple[Rung, ...], ...] = (("capture", "nudge"), ("capture",
 
 def taken(d: Deployment) -> list[Decision]:
     """Return the rows that the workers' table takes, `leave` left out."""
-    asked = (decide_worker(d, worker) for worker in d.unsettled if not _is_ordinary(d, worker))
-    return [decision for decision in asked if decision.row != "leave"]
+    asked = d.begun if d.validators else d.unsettled
+    decided = (decide_worker(d, worker) for worker in asked if not _is_ordinary(d, worker))
+    return [decision for decision in decided if decision.row != "leave"]
 
 
 def _is_ordinary(d: Deployment, worker: WorkerState) -> bool:

@@ -52,7 +52,7 @@ def sight_fingerprint(
 
     Boundary: "" where a name is no UTF-8.
     """
-    known, own = {worker.session_id for worker in d.unsettled}, f"{d.name}/"
+    known, own = {worker.session_id for worker in d.begun}, f"{d.name}/"
     sessions = [seen for seen in listing.seen if seen.session_id in known or seen.mark.startswith(own)]
     place = (boot, listing.state, listing.server, listing.why, listing.gone, listing.hidden)
     try:

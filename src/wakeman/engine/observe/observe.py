@@ -135,7 +135,7 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     Cost: one listing of sessions (none while no worker is alive), a stat per file in question, a read per file
     that changed.
     """
-    live = [worker for worker in d.unsettled if worker.live]
+    live = [worker for worker in d.begun if worker.live]
     executor = world.executor(d.host)
     listing = (
         executor.poll({worker.session_id: d.server for worker in live})
@@ -173,7 +173,7 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     observations = _without_keys(world, d, _sightings(world, executor, view, live, mishaps))
     over = {s.worker for s in observations if s.session in ENDED}
     basis = Basis(world, d, view.marks, {seen.worker: seen for seen in observations}, findings)
-    if not d.pending and all(worker.ended or worker.name in over for worker in d.unsettled):
+    if not d.pending and all(worker.ended or worker.name in over for worker in d.begun):
         # A unit cannot become done if it was missing in the last observation.
         verdicts, waiting = _judge_everything(basis, mishaps)
     else:
@@ -346,7 +346,7 @@ def _paths_to_stat(placed: Iterable[tuple[UnitState, OutputLocation]]) -> Iterat
 def _watched_units(d: Deployment, touched: Touched | None) -> list[UnitState]:
     """Return the units to stat in every observation: of workers that have begun and are not verified, and those being
     judged or reviewed; in the order of enrolment."""
-    workers, partly = d.unsettled, touched.partly if touched is not None else {}
+    workers, partly = d.begun, touched.partly if touched is not None else {}
     if touched is not None:
         workers = [worker for worker in workers if worker.name not in touched.unchanged]
     if d.in_question is None or d.scattered:

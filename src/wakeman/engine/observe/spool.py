@@ -58,7 +58,7 @@ def read_spool(world: World, d: Deployment, now: datetime, mishaps: Mishaps) -> 
     files = list(_left(world, layout.inside(d.host, "spool"), ""))
     reports = [one for file in files if (one := read_report(world, file)) is not None]
     silent: set[str] = set()  # harnesses without hooks, of which one worker was asked about
-    for worker in d.unsettled:
+    for worker in d.begun:
         if not worker.live or d.plan_of(worker).workers.harness in silent:
             continue
         own = mishaps.contain(worker.name, partial(_own_files, world, d, worker, silent))

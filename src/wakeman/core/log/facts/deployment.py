@@ -155,7 +155,7 @@ class Amended(Fact, frozen=True):
             d.host = replace(d.host, root_id=self.root_id)
         review.adopt_plan(d, self.plan)
         d.profiles = {profile.name: profile.digest for profile in self.profiles}
-        standing.ask_about_pending(d)
+        standing.ask_about_all(d)
         for name in self.dropped:
             d.restless.pop(name, None)
             worker = d.workers.pop(name)

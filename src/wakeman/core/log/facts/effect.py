@@ -73,6 +73,8 @@ class Decided(Fact, frozen=True):
         rows[self.row] = rows.get(self.row, 0) + 1
 
     def _apply_to_worker(self, d: Deployment, worker: WorkerState, event: Event) -> None:
+        if worker.name in d.steady:
+            standing.ask_about(d, worker.name)
         if self.row == "investigate":
             worker.rung += len(self.then)
             worker.tried += self.then if d.edition >= EDITION_PROGRESS_MIN else ()
@@ -153,6 +155,8 @@ class Intended(Fact, frozen=True):
                 digest=self.digest if self.action == "press" else "",
                 again=self.again,
             )
+        if event.worker in d.steady:
+            standing.ask_about(d, event.worker)
         match self.action:
             case "launch":
                 self._begin_launch(d, event)

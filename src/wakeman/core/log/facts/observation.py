@@ -65,7 +65,8 @@ class Looked(Fact, frozen=True):
             _take_observation(d, observation, mono, same)
         if self.more:
             return
-        if same and not d.resting and mono > d.mono and not (d.met and _all_limited(d, event.at)):
+        onward = same and mono > d.mono
+        if onward and not d.resting and not (d.met and _all_limited(d, event.at)):
             d.counted += mono - d.mono
         d.resting = d.paused_at is not None
         if d.restless:
@@ -81,6 +82,8 @@ class Looked(Fact, frozen=True):
         d.mono, d.memory, d.looked, d.looked_at = mono, self.memory, event.seq, event.at
         if not same or self.server != d.server or self.keys or self.validators is not None:
             self._note_surroundings(d)
+        if d.steady and (mono >= d.silent_mono or not onward):
+            standing.ask_about_silent(d, mono)
         if d.probe or d.asking or d.narrowed:
             _judge_answers(d, event, gained=bool(gained))
 
@@ -217,8 +220,6 @@ def _take_observation(d: Deployment, seen: Observation, mono: float, same: objec
     if seen.dialog is not None or seen.usage is not None or seen.agent_session or seen.said:
         _take_report(worker, seen)
     worker.observation = seen
-    if seen.processes:
-        standing.ask_about(d, worker.name)
     if seen.session_id and worker.session_id != seen.session_id:
         worker.session_id = seen.session_id  # logs of the version before name no server
     if worker.answered:
@@ -230,6 +231,17 @@ def _take_observation(d: Deployment, seen: Observation, mono: float, same: objec
         worker.life, worker.life_mono = seen.life, mono
     elif seen.working or (before is not None and before.background and not seen.background):
         worker.life_mono = mono  # a tool that runs, or work in the background that has ended
+    works = seen.session == "running" and (seen.activity == "busy" or seen.activity == "unknown")
+    if not works or seen.background or seen.shown or seen.processes or seen.given:
+        _note_remarkable(d, worker, seen)
+    elif worker.name not in d.steady:
+        standing.settle_steady(d, worker)
+
+
+def _note_remarkable(d: Deployment, worker: WorkerState, seen: Observation) -> None:
+    """Apply that an observation shows anything but a client at work."""
+    if seen.processes or worker.name in d.steady:
+        standing.ask_about(d, worker.name)
     if seen.activity == "idle" or seen.session == "unknown":
         d.restless[worker.name] = None
 

@@ -1,4 +1,5 @@
-"""Of which workers something may have to be decided, of which only the launch, and how many units are not done.
+"""Of which workers something may have to be decided, of which only the launch, of which only whether they are silent,
+and how many units are not done.
 
 Kept while facts are applied, so that no decision asks all workers, nor all their units. A deployment that no log has
 led to has nothing of it: then all are asked.
@@ -11,9 +12,12 @@ from typing import TYPE_CHECKING
 from wakeman.core.policy.freshness import awaits_launch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from wakeman.core.model import Deployment, Unit, UnitState, WorkerState
+
+ROUNDING_S = 1.0
+"""Seconds that a silence is asked about too early: adding times rounds otherwise than comparing them does."""
 
 
 def next_number(d: Deployment) -> int:
@@ -55,7 +59,8 @@ def count_done(d: Deployment, state: UnitState, *, was: bool) -> None:
     worker = d.workers[state.worker]
     worker.undone += was - state.done
     d.undone += 0 if worker.review else was - state.done
-    ask_about(d, worker.name)
+    if worker.name not in d.steady:  # whatever its units are: as long as it runs on, nothing is decided of it
+        ask_about(d, worker.name)
 
 
 def ask_about(d: Deployment, name: str | None) -> None:
@@ -67,17 +72,56 @@ def ask_about(d: Deployment, name: str | None) -> None:
         return
     d.resettle()
     d.pending.pop(name, None)
+    d.steady.pop(name, None)
     last = next(reversed(d.in_question), "")
     if not last or d.workers[last].number < d.workers[name].number:
         d.in_question[name] = None
     else:
-        d.in_question = dict.fromkeys(sorted((*d.in_question, name), key=lambda each: d.workers[each].number))
+        d.in_question = dict.fromkeys(_in_enrolment_order(d, (*d.in_question, name)))
 
 
-def ask_about_pending(d: Deployment) -> None:
-    """Apply that something may have to be decided of those, too, of whom it was only the launch."""
-    for name in list(d.pending):
+def ask_about_all(d: Deployment) -> None:
+    """Apply that something may have to be decided of those, too, of whom it was only the launch, or their silence."""
+    for name in _in_enrolment_order(d, (*d.pending, *d.steady)):
         ask_about(d, name)
+
+
+def _in_enrolment_order(d: Deployment, names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: d.workers[name].number)
+
+
+def settle_steady(d: Deployment, worker: WorkerState) -> None:
+    """Apply that a worker was seen to run on: if nothing else is remarkable of it, only its silence has to be decided.
+
+    Boundary: not where the plan ends attempts by their age, as then time alone may end it.
+    """
+    if d.in_question is None or worker.state != "running" or _is_remarkable(worker):
+        return
+    if d.plan_of(worker).stuck.longest:
+        return
+    d.in_question.pop(worker.name, None)
+    d.resettle()
+    silent_mono = worker.life_mono + d.plan.stuck.after - ROUNDING_S
+    d.silent_mono = min(d.silent_mono, silent_mono) if d.steady else silent_mono
+    d.steady[worker.name] = None
+
+
+def _is_remarkable(worker: WorkerState) -> bool:
+    """Return whether a worker that runs on is in any trouble, is being dealt with, or was seen at rest."""
+    seen = worker.observation
+    dealt_with = worker.intent or worker.prompt or worker.stop or worker.again or worker.swept or worker.finishing
+    troubled = worker.reason or worker.fault or worker.until or worker.unheard or worker.trespasses
+    over = worker.ends or worker.ending or worker.finished or worker.idle or worker.given_mono
+    return bool(dealt_with or troubled or over) or seen is None or seen.attempt != worker.attempt
+
+
+def ask_about_silent(d: Deployment, mono: float) -> None:
+    """Apply that at `mono` it has to be decided of those who run on whether they are silent."""
+    silent = [name for name in d.steady if mono - d.workers[name].life_mono >= d.plan.stuck.after]
+    for name in _in_enrolment_order(d, silent):
+        ask_about(d, name)
+    # After a restart of the machine its clock begins anew: their next sign of life may come before their last.
+    d.silent_mono = min((mono, *(d.workers[name].life_mono for name in d.steady))) + d.plan.stuck.after - ROUNDING_S
 
 
 def count_dropped(d: Deployment, worker: WorkerState) -> None:

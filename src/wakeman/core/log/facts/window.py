@@ -57,6 +57,7 @@ def note_refusal(d: Deployment, worker: WorkerState, seq: int) -> None:
     d.widened_mono = d.mono
     if d.narrowed and worker.request <= d.narrowed:
         return
-    alive = 1 + sum(1 for each in d.unsettled if each is not worker and (each.live or each.intent))
+    others = sum(1 for each in d.unsettled if each is not worker and (each.live or each.intent))
+    alive = 1 + others + len(d.steady) - (worker.name in d.steady)
     d.window = max(1, min(d.window or alive, alive) // 2)
     d.narrowed = seq
