@@ -12,15 +12,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import msgspec
 import pytest
 from tests.real.rig import REAL, Said, SteppedRig, rigged
 from tests.sshd import HOSTS, PATH, UNABLE, SshHosts, running_hosts
 from tests.waiting import until
 
 from wakeman.adapters.ssh import Ssh
+from wakeman.adapters.ssh.copies import RECORD_BYTES_MAX
 from wakeman.core.errors import ProgramError
-from wakeman.ports import Carried, SessionInfo, Start
+from wakeman.ports import Carried, SessionInfo, Sought, Start
 
 pytestmark = [*REAL, pytest.mark.skipif(bool(UNABLE), reason=f"ssh: {UNABLE}")]
 
@@ -193,6 +196,105 @@ def test_a_host_that_never_comes_back_keeps_no_deployment_from_being_cleaned(rig
     assert 0 == said.returncode, said
     assert "moved to " in said.stdout
     assert (rig.there("alpha") / "src" / "in").exists()
+
+
+SPOKEN = """\
+name = "NAME"
+[units]
+items = ["a", "b"]
+output = "out/{{ unit }}"
+[workers]
+EXECUTOR
+stage = true
+name = "NAME_{{ group.key }}"
+by = "{{ unit }}"
+harness = "claude"
+mode = "interactive"
+prompt = "do it"
+auto_approve = "edits"
+stagger = 0
+[limits]
+MORE
+[wake]
+every = "1h"
+"""
+CLIENT = """\
+#!/bin/sh
+while [ $# -gt 0 ]; do
+    case $1 in
+    --session-id | --resume) session=$2 ;;
+    --settings) attempt=${2%/*} ;;
+    esac
+    shift
+done
+project=$HOME/.claude/projects/$(pwd -P | sed 's/[^A-Za-z0-9]/-/g')
+mkdir -p "$project"
+cat PLACE/record.jsonl >>"$project/another-session.jsonl"
+sed "s/00000000-0000-4000-8000-000000000001/$session/" PLACE/record.jsonl >>"$project/$session.jsonl"
+cut -f 1 "$attempt/outputs" | while read -r output; do echo made >"$output"; done
+echo '{"hook_event_name":"Stop"}' >"$attempt/said/hook"
+exec sleep 600
+"""
+"""Does its task at once, and stores a session of Claude Code that was recorded."""
+RECORDED = Path(__file__).parents[1] / "adapters" / "sessions" / "claude-live-done.json"
+
+
+def spoken(rig: CopiedRig, name: str, slots: str = "", more: str = "") -> Said:
+    """Begin a night of two clients: on hosts with slots, or without any on this machine."""
+    (rig.place / "bin").mkdir(exist_ok=True)
+    client = rig.place / "bin" / "claude"
+    client.write_text(CLIENT.replace("PLACE", str(rig.place)))
+    client.chmod(0o755)
+    (rig.place / "record.jsonl").write_text(json.loads(RECORDED.read_text())["record"])
+    trusted = {str(rig.place): {"hasTrustDialogAccepted": True}}
+    (rig.place / ".claude.json").write_text(json.dumps({"hasCompletedOnboarding": True, "projects": trusted}))
+    here, config = f'socket = "{rig.socket}"', str(rig.hosts.config)
+    text = SPOKEN.replace("NAME", name).replace("MORE", more)
+    if slots:
+        ssh = f'[ssh]\nhosts = {slots}\nconfig = "{config}"\nfiles = "copied"\nsend = ["bin", "record.jsonl"]\n'
+        text = text.replace("EXECUTOR", 'executor = "ssh"') + ssh
+    rig.write(text.replace("EXECUTOR", here))
+    return rig.run("up", "wakeman.toml", env=rig.clean() | {"PATH": f"{rig.place}/bin:{PATH}"})
+
+
+def checked(rig: CopiedRig, name: str) -> dict[str, Any]:
+    """Look once more, and return the state."""
+    rig.run("check", name)
+    return rig.status(name)
+
+
+def test_what_a_client_used_on_a_host_is_counted_as_here(rig: CopiedRig) -> None:
+    """On gamma the directory has another real path, and so the client another name for it."""
+    elsewhere = Path(f"{rig.place}.elsewhere")
+    rig.hosts.disk("gamma", elsewhere).mkdir()
+    rig.hosts.disk("gamma", rig.place).symlink_to(elsewhere)
+    assert 0 == spoken(rig, "near").returncode
+    until(lambda: checked(rig, "near")["outcome"] != "open", 60)
+    for name in ("a", "b"):
+        (rig.place / "out" / name).unlink()
+    said = spoken(rig, "far", "{ alpha = 1, gamma = 1 }")
+    assert 0 == said.returncode, said
+    until(lambda: checked(rig, "far")["outcome"] != "open", 60)
+    near, far = rig.status("near"), rig.status("far")
+
+    assert ("complete", "complete") == (near["outcome"], far["outcome"]), rig.run("log", "far").stdout
+    assert {"alpha", "gamma"} == {worker["host"] for worker in far["workers"]}
+    assert near["tokens"]["input"] > 0
+    assert near["tokens"] == far["tokens"]
+    assert [worker["tokens"] for worker in near["workers"]] == [worker["tokens"] for worker in far["workers"]]
+    brought = [*(rig.state / "far" / "attempts").glob("*/record/projects/*/*.jsonl")]
+    assert 2 == len(brought), "no other session of the client comes"
+    assert 0 == rig.run("audit", "far").returncode
+
+
+def test_a_limit_of_tokens_holds_for_what_is_used_on_hosts(rig: CopiedRig) -> None:
+    assert 0 == spoken(rig, "night", "{ alpha = 1 }", "max_tokens = 100").returncode
+
+    until(lambda: sorted(rig.states().values()) == ["pending", "verified"], 60)
+
+    assert ["pending", "verified"] == sorted(rig.states().values())
+    assert rig.status()["tokens"]["input"] > 100
+    assert 0 == rig.run("down", "night").returncode
 
 
 def _below(place: Path) -> set[str]:
@@ -558,3 +660,53 @@ def test_a_file_that_was_sent_anew_is_still_known_as_sent(yard: Yard) -> None:
     assert "longer" == again
     assert {} == place.forget()
     assert set() == _below(there)
+
+
+def test_only_the_files_of_the_attempt_come_from_where_its_client_stores_them(yard: Yard) -> None:
+    """As Codex stores them: many conversations in one directory, whose beginning tells which is whose."""
+    home = yard.place / "home"
+    there, own = yard.hosts.disk("alpha", home) / "sessions", f"{yard.directory}/attempts/w.1"
+    (there / "day").mkdir(parents=True)
+    (there / "day" / "old.jsonl").write_text("prompts/w.1.md of an earlier night\n")
+    os.utime(there / "day" / "old.jsonl", (1, 1))
+    start = yard.start("w", "sleep 600")
+    sought = Sought(str(home), ("sessions/*/*.jsonl",), f"{own}/record/", "prompts/w.1.md", f"{own}/claim")
+    carried = msgspec.structs.replace(start.carried, leaves=(*start.carried.leaves, f"{own}/record/"), sought=(sought,))
+    place = yard.executor()
+    place.submit([msgspec.structs.replace(start, carried=carried)])
+    (yard.there() / "attempts" / "w.1" / "claim").touch()
+    (there / "day" / "own.jsonl").write_text("reads prompts/w.1.md\n")
+    (there / "day" / "other.jsonl").write_text("reads prompts/v.1.md\n")
+    (there / "day" / "late.jsonl").write_text("x" * 300_000 + "prompts/w.1.md")
+    (there / "day" / "link.jsonl").symlink_to("own.jsonl")
+    with (there / "day" / "large.jsonl").open("w") as large:
+        large.write("prompts/w.1.md\n")
+        large.truncate(RECORD_BYTES_MAX + 1)
+
+    first = seen(place)["w"]
+    came = {path.name: path.read_text() for path in Path(f"{own}/record").rglob("*.jsonl")}
+    with (there / "day" / "own.jsonl").open("a") as own_file:
+        own_file.write("and goes on\n")
+    seen(place)
+
+    assert "running" == first.phase
+    assert {"own.jsonl": "reads prompts/w.1.md\n"} == came
+    assert "reads prompts/w.1.md\nand goes on\n" == Path(f"{own}/record/sessions/day/own.jsonl").read_text()
+
+
+@pytest.mark.parametrize("broken", ["missing", "a file", "not ours to read"])
+def test_a_client_s_directory_that_cannot_be_read_keeps_nothing_else_from_coming(yard: Yard, broken: str) -> None:
+    home = yard.hosts.disk("alpha", yard.place / "home")
+    if broken == "a file":
+        home.write_text("")
+    elif broken != "missing":
+        home.mkdir(mode=0)
+    start, own = yard.start("w", "echo made >it"), f"{yard.directory}/attempts/w.1"
+    sought = Sought(str(yard.place / "home"), ("a b/*'$(x)/*.jsonl", "*"), f"{own}/record/")
+    carried = msgspec.structs.replace(start.carried, sought=(sought,))
+    place = yard.executor()
+    place.submit([msgspec.structs.replace(start, carried=carried)])
+    until(lambda: yard.ended("w"), 20)
+
+    assert "running" == seen(place)["w"].phase
+    assert "made\n" == yard.came("w", "stage/it").read_text()

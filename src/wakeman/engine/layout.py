@@ -80,6 +80,11 @@ def trail(host: Host, worker: WorkerState) -> str:
     return f"{attempt_directory(host, worker)}/trail.json"
 
 
+def brought(host: Host, worker: WorkerState) -> str:
+    """Return the directory for what a client on a machine with a disk of its own stores of the attempt."""
+    return f"{attempt_directory(host, worker)}/record"
+
+
 def prompt_taken_file(host: Host, worker: WorkerState) -> str:
     """Return the file that is replaced each time the client reports a prompt."""
     return f"{report_directory(host, worker)}/heard"

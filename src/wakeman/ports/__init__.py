@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from wakeman.ports.executor import Made as Made
     from wakeman.ports.executor import Phase as Phase
     from wakeman.ports.executor import SessionInfo as SessionInfo
+    from wakeman.ports.executor import Sought as Sought
     from wakeman.ports.executor import Start as Start
     from wakeman.ports.files import STATE_MARKER as STATE_MARKER
     from wakeman.ports.files import EntryKind as EntryKind
@@ -88,6 +89,7 @@ _MODULES = {
         "Made",
         "Phase",
         "SessionInfo",
+        "Sought",
         "Start",
     ),
     "terminal": ("KEYS", "CrowdTerminal", "KeyedTerminal", "PaintedTerminal", "Terminal"),

@@ -54,7 +54,7 @@ class TranscriptPaths(Struct, frozen=True, omit_defaults=True):
 
     Shape: `record` is the file that it appends to; it is this conversation's if it contains the text `names` near its
     beginning; `beside` are files that its sub-agents append to; `states` are small files, each named by the id of the
-    process that it describes.
+    process that it describes. `place` is the directory in the globs that stands for the one that the client starts in.
     """
 
     home: str
@@ -62,6 +62,18 @@ class TranscriptPaths(Struct, frozen=True, omit_defaults=True):
     names: str = ""
     beside: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
+    place: str = ""
+
+    def elsewhere(self, home: str) -> TranscriptPaths:
+        """Return the paths of what another machine's client has stored, below `home`.
+
+        Shape: the real path of the directory that it starts in may be another there, and its processes are not ours.
+        """
+
+        def found(globs: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(glob.replace(f"/{self.place}/", "/*/") for glob in globs) if self.place else globs
+
+        return TranscriptPaths(home, found(self.record), self.names, found(self.beside))
 
 
 class Command(Struct, frozen=True):

@@ -16,18 +16,33 @@ Phase = Literal["queued", "running", "exited", "killed", "lost", "unknown"]
 OVER: frozenset[Phase] = frozenset(("exited", "killed", "lost"))
 
 
+class Sought(Struct, frozen=True):
+    """Files that a client stores of one attempt outside of that one's own, and where a place puts them.
+
+    Shape: `files` are globs below `home`, an absolute path. With `named` only those count that were written since the
+    file `since` was, and have that text near their beginning. Each is put `into` a directory, at its path below `home`.
+    """
+
+    home: str
+    files: tuple[str, ...]
+    into: str
+    named: str = ""
+    since: str = ""
+
+
 class Carried(Struct, frozen=True):
     """The files of an attempt, all below the deployment's directory: for a place that does not share this disk.
 
     Shape: absolute paths, of directories with a slash behind. `needs` are sent before it begins; `leaves` are brought
     at each look, as they are. Of `posts`, each the beginning of paths, whole files are brought once, and gone there
-    then. `last` is the file that is written when all else is.
+    then. `last` is the file that is written when all else is. Before each look what is `sought` is put among them.
     """
 
     needs: tuple[str, ...] = ()
     leaves: tuple[str, ...] = ()
     posts: tuple[str, ...] = ()
     last: str = ""
+    sought: tuple[Sought, ...] = ()
 
 
 class Start(Struct, frozen=True):

@@ -103,6 +103,7 @@ def _trail(client: Client, task: Task, env: Mapping[str, str]) -> TranscriptPath
         names=render(record.names, names),
         beside=below_home(record.beside),
         states=below_home(record.states),
+        place=names["place"] if "/{{ place }}/" in f"{record.file}{record.beside}" else "",
     )
 
 

@@ -35,7 +35,7 @@ from wakeman.core.text import sanitise
 if TYPE_CHECKING:
     from wakeman.adapters.asking import Told
     from wakeman.adapters.ssh.connection import Connection
-    from wakeman.ports import Carried
+    from wakeman.ports import Carried, Sought
 
 COPY_S = 1800.0
 """Seconds that one copy may take in all."""
@@ -50,6 +50,10 @@ directory is another deployment's, or there is none."""
 COPIES_FOLDER = "ssh"
 """Where what is about copies is, below the deployment's directory, here and there."""
 COPY_ID_BYTES = 8
+NAMED_BYTES_MAX = 256 * 1024
+"""Bytes at the beginning of a client's file in which its attempt is named."""
+RECORD_BYTES_MAX = 64 * 1024 * 1024
+"""Bytes of a client's file that is brought, at most: a larger one comes no more."""
 COME_SUFFIX = ".come"
 """Ends the name of a box here all of which has come: the next look has it removed there."""
 _KEEPS = (
@@ -107,6 +111,18 @@ xargs -0 stat "$@" 2>/dev/null
 exit 0
 """
 """Prints size, time and path of each file that its standard input names: by GNU's stat, or BSD's."""
+_SEEK = f"""
+seek() {{
+    [ -f "$1" ] && [ ! -h "$1" ] && [ ! "$1" -ef "$into$1" ] || return 0
+    if [ -n "$named" ]; then
+        [ ! "$1" -ot "$since" ] && head -c {NAMED_BYTES_MAX} "$1" | grep -qaF -e "$named" || return 0
+    fi
+    [ "$(wc -c <"$1")" -le {RECORD_BYTES_MAX} ] && mkdir -p "$(dirname "$into$1")" || return 0
+    ln -f "$1" "$into$1" 2>/dev/null && return
+    [ -f "$into$1" ] && [ ! "$1" -nt "$into$1" ] || cp -p "$1" "$into$1"
+}}
+"""
+"""What puts a client's file among an attempt's: as another name of it, which grows as it does, or as a copy."""
 _RUN = """\
 command -v rsync >/dev/null || { echo 'rsync: not found there' >&2; exit 127; }
 exec rsync "$@"
@@ -233,8 +249,9 @@ class Copies:
             f"cd {shlex.quote(self._directory)} 2>/dev/null || exit {ELSEWHERE_STATUS}",
             f"umask 077; token={self._token()}; elsewhere={ELSEWHERE_STATUS}",
             f"box={shlex.quote(f'{self._boxes}/{box}')}",
-            _SET_ASIDE,
+            *(_SET_ASIDE, _SEEK),
             *(f"rm -rf {shlex.quote(f'{self._boxes}/{each}')}" for each in come),
+            *(self._seeking(sought) for each in carried for sought in each.sought),
             *(f"last {shlex.quote(last)}" for last in lasts),
             *(f'for each in {shlex.quote(post)}*; do post "$each"; done' for post in posts),
         ]
@@ -254,6 +271,13 @@ class Copies:
                     self._unpack(f"{boxes}/{each}/last")
                 os.rename(f"{boxes}/{each}", f"{boxes}/{each}{COME_SUFFIX}")
         return told
+
+    def _seeking(self, sought: Sought) -> str:
+        """Return the line that puts a client's files among an attempt's. Failure is silent: a look has all else."""
+        words = {"into": sought.into, "named": sought.named, "since": sought.since}
+        given = "; ".join(f"{name}={shlex.quote(word)}" for name, word in words.items())
+        globs = " ".join(_glob_quoted(glob) for glob in sought.files)
+        return f'(cd {shlex.quote(sought.home)} && {given} && for each in {globs}; do seek "$each"; done) 2>/dev/null'
 
     def _unpack(self, place: str) -> None:
         """Give what was set aside its name here."""
@@ -339,6 +363,11 @@ def _locked_alone(handle: int) -> bool:
 def _as_rsync_reads(word: str) -> str:
     """Return a word as rsync reads it in its option -e: quoted, with a quote inside doubled."""
     return "'" + word.replace("'", "''") + "'"
+
+
+def _glob_quoted(glob: str) -> str:
+    """Return a glob as a shell reads it: all but its stars quoted, and none of it an option."""
+    return "*".join(shlex.quote(part) if part else "" for part in f"./{glob}".split("*"))
 
 
 def _matching_itself(pattern: str) -> str:

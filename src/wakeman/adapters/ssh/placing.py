@@ -117,7 +117,7 @@ class Placing:
 
     def _make_there(self, host: str, starts: Sequence[Start], placed: Sequence[Placement]) -> list[Made] | None:
         """Make sessions on a host; None when it is not known whether they began: the next look sees."""
-        given = [replace(start, env={**self._env, **start.env}) for start in starts]
+        given = [_with_path(replace(start, env={**self._env, **start.env})) for start in starts]
         try:
             made = self._executor.server(host).submit(given)
         except ProgramError as fault:
@@ -138,6 +138,14 @@ class Placing:
         if self._silent:
             return f"ssh: no free slot on a host that answers: {'; '.join(self._silent.values())}"
         return "ssh: no free slot (ssh.hosts)"
+
+
+def _with_path(start: Start) -> Start:
+    """Return a start whose program is looked for where it is here: tmux gives a session the `PATH` of its caller, and
+    that is the one that ssh gives.
+    """
+    path = start.env.get("PATH")
+    return replace(start, argv=("/usr/bin/env", f"PATH={path}", *start.argv)) if path else start
 
 
 def _unplaceable(start: Start) -> Made | None:

@@ -28,7 +28,7 @@ from wakeman.engine.attempt.task import share, template_names, verdict_file
 from wakeman.engine.directories import is_the_same
 from wakeman.engine.terminals import terminal
 from wakeman.engine.workspace import workspace
-from wakeman.ports import Carried, Command, Harness, Made, Start, Task, World
+from wakeman.ports import Carried, Command, Harness, Made, Sought, Start, Task, World
 
 SIGNALLED_ABOVE_STATUS = 128
 """Exit status above which a signal ended the program."""
@@ -279,12 +279,12 @@ def compose_attempt(
             *("/bin/sh", layout.inside(host, layout.KEEP), layout.stream(host, worker)),
             str(plan.workers.stream_max),
         ),
-        carried=_carried(d, worker, task),
+        carried=_carried(d, worker, task, command),
     )
     return task, command, start
 
 
-def _carried(d: Deployment, worker: WorkerState, task: Task) -> Carried:
+def _carried(d: Deployment, worker: WorkerState, task: Task, command: Command) -> Carried:
     """Return the files of an attempt for a place that does not share this disk."""
     host, own = d.host, task.place
     scripts = (layout.WRAPPER, layout.KEEP, layout.HOOK, layout.GUARD, layout.SECRETS)
@@ -298,10 +298,22 @@ def _carried(d: Deployment, worker: WorkerState, task: Task) -> Carried:
         leaves=(
             *(said, f"{layout.stage(host, worker.name, worker.attempt)}/", layout.claim(host, worker)),
             *(layout.stream(host, worker), *reviews),
+            *([f"{layout.brought(host, worker)}/"] if command.trail is not None else []),
         ),
         posts=(f"{layout.inside(host, 'spool')}/", f"{said}{layout.WROTE_PREFIX}"),
         last=layout.exit_file(host, worker),
+        sought=_sought(host, worker, command),
     )
+
+
+def _sought(host: Host, worker: WorkerState, command: Command) -> tuple[Sought, ...]:
+    """Return the client's own files of an attempt, of a client that stores some."""
+    trail = command.trail
+    if trail is None:
+        return ()
+    there, into = trail.elsewhere(trail.home), f"{layout.brought(host, worker)}/"
+    record = Sought(trail.home, there.record, into, there.names, layout.claim(host, worker))
+    return (record, Sought(trail.home, there.beside, into)) if there.beside else (record,)
 
 
 def prompt_text(task: Task, command: Command) -> str:

@@ -12,7 +12,7 @@ from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.gate import Refused, decode_json, whole_number
 from wakeman.core.model import Deployment, FileFingerprint, WorkerState, attempt_id
 from wakeman.engine import layout
-from wakeman.ports import TranscriptPaths, World
+from wakeman.ports import CopyingExecutor, TranscriptPaths, World
 
 STATE_FILE_BYTES_MAX = 64 * 1024
 """Bytes of a process's state file at most."""
@@ -39,6 +39,7 @@ def find_transcripts(
 ) -> Transcripts:
     """Find the client's files of an interactive attempt; `marks` are fingerprints of our own files of it.
 
+    Shape: of a machine with a disk of its own, what the last look brought.
     Boundary: nothing until the client has written some. A file of another conversation is never used.
     """
     file = layout.trail(d.host, worker)
@@ -47,7 +48,10 @@ def find_transcripts(
     trail = decode_json(world.files.head(file, STATE_FILE_BYTES_MAX, within=posixpath.dirname(file)), TranscriptPaths)
     if isinstance(trail, Refused):
         return Transcripts()
-    within = trail.home if trail.home == layout.client(d.host, worker) else ""
+    executor = world.executor(d.host)
+    if isinstance(executor, CopyingExecutor) and executor.copies_files:
+        trail = trail.elsewhere(layout.brought(d.host, worker))
+    within = trail.home if trail.home in (layout.client(d.host, worker), layout.brought(d.host, worker)) else ""
     record = _record(world, worker, trail, marks.get(layout.claim(d.host, worker)), within)
     beside = _found(world, trail.home, trail.beside) if record is not None else []
     state = _client_state(world, d, worker, trail, within)
