@@ -1,4 +1,4 @@
-"""A Slurm cluster of three nodes on this machine, for as long as a test session lasts: no munge, no database.
+"""A Slurm cluster of three nodes, or more, on this machine, for as long as a test session lasts: no munge, no database.
 
 It has ports and a directory of its own; nothing else of the machine is touched. Its daemons are ended by their ids.
 """
@@ -23,7 +23,7 @@ _CLIENTS = ("sbatch", "squeue", "scancel", "scontrol", "srun")
 MISSING = [name for name in (*_DAEMONS, *_CLIENTS, "tmux") if shutil.which(name, path=PATH) is None]
 UNABLE = f"not installed: {', '.join(MISSING)}" if MISSING else "needs root" if os.geteuid() != 0 else ""
 """Why there can be no cluster here; "" if there can."""
-_NODES = ("t1", "t2", "t3")
+_NODES = 3
 _CONFIGURATION = """\
 ClusterName=fixture
 SlurmctldHost=HOST(127.0.0.1)
@@ -58,8 +58,9 @@ Licenses=anthropic:2
 class Cluster:
     """The daemons, and what a user's shell knows of them."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, nodes: int = _NODES) -> None:
         self.place, self.conf = place, place / "slurm.conf"
+        self.nodes = [f"t{number}" for number in range(1, nodes + 1)]
         self.env = {"PATH": PATH, "HOME": str(place), "SLURM_CONF": str(self.conf)}
 
     def run(self, *argv: str) -> str:
@@ -69,21 +70,22 @@ class Cluster:
 
     def begin(self, settings: Mapping[str, object] = {}) -> None:
         """Write the configuration, start the daemons, and wait until all nodes are idle."""
-        host, ports = socket.gethostname().partition(".")[0], _free_ports(1 + len(_NODES))
+        host, ports = socket.gethostname().partition(".")[0], _free_ports(1 + len(self.nodes))
         text = _CONFIGURATION.replace("HOST", host).replace("PORT", str(ports[0])).replace("PLACE", str(self.place))
         known = dict(line.partition("=")[::2] for line in text.splitlines())
         text = "".join(f"{key}={value}\n" for key, value in {**known, **settings}.items())
-        for name, port in zip(_NODES, ports[1:], strict=True):
+        for name, port in zip(self.nodes, ports[1:], strict=True):
             text += f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=64 RealMemory=16000\n"
         text += "PartitionName=agents Nodes=ALL Default=YES MaxTime=INFINITE DefMemPerCPU=100 LLN=YES\n"
         text += "PartitionName=closed Nodes=ALL MaxTime=INFINITE State=DOWN\n"
         self.conf.write_text(text)
         (self.place / "state").mkdir()
         self.control()
-        for name in _NODES:
+        for name in self.nodes:
             (self.place / f"spool-{name}").mkdir()
             self.run("slurmd", "-N", name)
-        until(lambda: self.run("sinfo", "-h", "-p", "agents", "-t", "idle", "-o", "%D").strip() == str(len(_NODES)), 60)
+        idle = ("sinfo", "-h", "-p", "agents", "-t", "idle", "-o", "%D")
+        until(lambda: self.run(*idle).strip() == str(len(self.nodes)), 60 + len(self.nodes))
 
     def control(self) -> None:
         """Start the controller."""
@@ -112,18 +114,18 @@ class Cluster:
         """End all jobs, then the daemons."""
         if not self.pid():
             self.control()
-        for job in self.jobs():
-            self.run("scancel", job)
-        until(lambda: not self.jobs(), 60)
-        for daemon in (*_NODES, "slurmctld"):
+        if jobs := self.jobs():
+            self.run("scancel", *jobs)
+        until(lambda: not self.jobs(), 60 + len(self.nodes))
+        for daemon in (*self.nodes, "slurmctld"):
             self.end_daemon(daemon)
 
 
 @contextmanager
-def running_cluster(settings: Mapping[str, object] = {}) -> Iterator[Cluster]:
+def running_cluster(settings: Mapping[str, object] = {}, nodes: int = _NODES) -> Iterator[Cluster]:
     """Yield a cluster, which is ended afterwards; `settings` replace those of its configuration."""
     with TemporaryDirectory(prefix="wks", dir="/tmp", ignore_cleanup_errors=True) as place:
-        cluster = Cluster(Path(place))
+        cluster = Cluster(Path(place), nodes)
         try:
             cluster.begin(settings)
             yield cluster

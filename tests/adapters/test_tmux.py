@@ -162,7 +162,7 @@ def test_an_exit_status_is_seen(rig: Rig) -> None:
     begin(rig, shell("w1", "exit 7"))
 
     until(lambda: seen(rig, "w1").over)
-    rig.raw("run-shell", "true")  # makes tmux collect a status that it has missed
+    rig.raw("run-shell", "-b", "true")  # makes tmux collect a status that it has missed
 
     until(lambda: seen(rig, "w1").code == 7)
 
@@ -178,7 +178,7 @@ def test_a_killing_signal_is_seen(rig: Rig) -> None:
     os.kill(seen(rig, "w1").pid, signal.SIGKILL)
 
     until(lambda: seen(rig, "w1").over)
-    rig.raw("run-shell", "true")
+    rig.raw("run-shell", "-b", "true")
 
     until(lambda: seen(rig, "w1").phase == "killed")
 
@@ -527,7 +527,7 @@ def test_a_capture_gives_the_last_lines(rig: Rig) -> None:
 
 
 def test_a_dead_pane_is_captured_from_its_first_line(rig: Rig) -> None:
-    begin(rig, shell("w1", "echo first; seq 2 50"))
+    begin(rig, shell("w1", "echo first; seq 2 50; sleep 0.3"))  # tmux loses what the kernel still has at the end
 
     until(lambda: seen(rig, "w1").over)
     assert "\n".join(["first", *map(str, range(2, 51))]) == rig.tmux.capture("w1", 60)
@@ -853,7 +853,9 @@ def test_whatever_a_configuration_opens_the_worker_is_marked_kept_shown_and_type
         mine.type(one.session_id, "hello", submit=True, mark="")
 
     def over() -> bool:
-        rig.raw("run-shell", "true")  # makes tmux collect a status that it has missed
+        rig.raw(
+            "run-shell", "-b", "true"
+        )  # makes tmux collect a status that it has missed; its own, too, so no waiting
         listed = {one.session_id: one for one in mine.poll().seen}
         return all(listed[one.session_id].over and listed[one.session_id].code == 7 for one in made)
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Append standard input to FILE as it comes, and keep FILE below MAX bytes.
 #
-#     /bin/sh keep.sh FILE MAX
+#     /bin/sh keep.sh FILE MAX        or, in a shell that has nothing else to do:   set -- FILE MAX; . /PATH/keep.sh
 #
 # When FILE has MAX bytes, its first and its last quarter stay, and a line between them counts what was left out: the
 # end of FILE is always what was printed last. FILE is replaced then; nobody else may write to it.

@@ -123,7 +123,11 @@ attempt() {
         exec 7<"$dir/out"
         file=$(readlink "$dir/stdout" || echo "$dir/stdout")
         read -r bound <"$dir/bound"
-        (exec 7<&- 8>&- 9>&- && exec /bin/sh "$dir/../../keep.sh" "$file" "$bound") <&7 >/dev/null 2>&1 &
+        (
+            exec 7<&- 8>&- 9>&-
+            set -- "$file" "$bound"
+            . "$dir/../../keep.sh"
+        ) <&7 >/dev/null 2>&1 &
         keeper=$!
         exec 7<&-
     fi

@@ -58,7 +58,7 @@ class Start(Struct, frozen=True):
     env: Mapping[str, str] = {}
     stream: str = ""  # absolute file that gets a copy of its terminal's output, if it has one; "" for none
     lingers: bool = True
-    keeper: tuple[str, ...] = ()  # the program that appends this copy to `stream`; () for all as it comes
+    keeper: tuple[str, ...] = ()  # the shell script that appends this copy to `stream`, and its arguments; () for `cat`
     carried: Carried = Carried()
 
 

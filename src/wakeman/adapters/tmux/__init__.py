@@ -200,7 +200,11 @@ class Tmux:
                 sleep(TRY_PAUSE_S * (attempt - 1))
             # One failing start also fails those after it, so on the second try each is a call of its own.
             for batch in creation.start_batches(starts, waiting, 1 if attempt else len(waiting)):
-                words = (word for index in batch for word in (*creation.creation_commands(starts[index]), ";"))
+                words = (
+                    word
+                    for index in batch
+                    for word in (*creation.creation_commands(starts[index], configured=self._config is None), ";")
+                )
                 ran = self._act(*words, *(INHERITED if self._config else ()), begins=True)
                 born = creation.births(ran.lines)
                 for index, one in zip(batch, born, strict=False):
@@ -408,9 +412,10 @@ class Tmux:
 
         number = local_id(born.session_id)
         rules = (
-            *("set-option", "-t", number, "@wakeman", start.mark, ";"),
             *("set-option", "-t", number, "destroy-unattached", "off", ";"),
             *pane_commands(start, born.pane, ("-p", "-t", born.pane)),
+            *(";", "set-option", "-u", "-t", number, "@wakeman_pane", ";"),
+            *("set-option", "-t", number, "@wakeman", start.mark),
         )
         self._act("if-shell", "-F", "-t", born.pane, match_format(born.session_id, ""), command_line(rules))
 

@@ -34,23 +34,26 @@ class Birth(Struct, frozen=True):
     equipped: bool
 
 
-def creation_commands(start: Start) -> tuple[str, ...]:
+def creation_commands(start: Start, *, configured: bool = False) -> tuple[str, ...]:
     """Return the tmux commands that make a session ours from its first moment; print its ids, and `EQUIPPED`.
 
-    Shape: the pane is marked in the same call if it is the session's only one.
+    Shape: the pane is marked in the same call if it is the session's only one, and before its session is: a listing
+    never sees a session of ours without its pane. `configured`: the server has read the configuration of a user, which
+    may have it end sessions without a client.
+    Cost: with each option that is set, tmux passes through all sessions of the server, so as few as possible are.
     """
     target = f"={start.session}:"
     # A single word would be run by a shell.
     argv = start.argv if len(start.argv) > 1 else ("/bin/sh", "-c", 'exec "$0"', *start.argv)
     env = tuple(word for key, value in start.env.items() for word in ("-e", _literal(f"{key}={value}")))
-    equip = (*pane_commands(start, target, ("-w", "-t", target)), ";", "display-message", "-p", EQUIPPED)
+    own = (*pane_commands(start, target, ("-w", "-t", target)), ";", "display-message", "-p", EQUIPPED)
+    unsettled = ("set-option", "-t", target, "@wakeman_pane", UNSETTLED)
     return (
         *("new-session", "-d", "-P", "-F", BORN, "-s", start.session, *SIZE),
         *("-c", _literal(_unformatted(start.cwd)), *env, "--", *map(_literal, argv), ";"),
-        *("set-option", "-t", target, "@wakeman", start.mark, ";"),
-        *("set-option", "-t", target, "@wakeman_pane", UNSETTLED, ";"),
-        *("set-option", "-t", target, "destroy-unattached", "off", ";"),
-        *("if-shell", "-F", "-t", target, ALONE, command_line(equip)),
+        *(("set-option", "-t", target, "destroy-unattached", "off", ";") if configured else ()),
+        *("if-shell", "-F", "-t", target, ALONE, command_line(own), command_line(unsettled), ";"),
+        *("set-option", "-t", target, "@wakeman", start.mark),
     )
 
 
@@ -58,14 +61,19 @@ def pane_commands(start: Start, pane: str, lasting: Sequence[str]) -> tuple[str,
     """Return the tmux commands that make a pane the worker's."""
     words: tuple[str, ...] = (
         *(("set-option", *lasting, "remain-on-exit", "on", ";") if start.lingers else ()),
-        *("set-option", "-p", "-t", pane, "@wakeman_pane", OWN, ";"),
-        *("set-option", "-u", "-t", pane, "@wakeman_pane"),
+        *("set-option", "-p", "-t", pane, "@wakeman_pane", OWN),
     )
     if start.stream:
         import shlex
 
-        cat = shlex.join(start.keeper) if start.keeper else f"cat >>{shlex.quote(start.stream)}"
-        words += (";", "pipe-pane", "-t", pane, _shielded(f"umask 077; exec {cat}"))
+        script, *given = start.keeper or ("",)
+        # Read by the shell that tmux starts anyway: another one would cost as much as all that it does.
+        keep = (
+            f"set -- {shlex.join(given)}; . {shlex.quote(script)}"
+            if script
+            else f"exec cat >>{shlex.quote(start.stream)}"
+        )
+        words += (";", "pipe-pane", "-t", pane, _shielded(f"umask 077; {keep}"))
     return words
 
 
@@ -97,7 +105,7 @@ def start_batches(starts: Sequence[Start], waiting: Sequence[int], most: int) ->
     batch: list[int] = []
     size = 0
     for index in waiting:
-        length = words_length(creation_commands(starts[index]))
+        length = words_length(creation_commands(starts[index], configured=True))
         if batch and (size + length > COMMAND_BYTES_MAX or len(batch) == most):
             yield batch
             batch, size = [], 0
@@ -114,7 +122,7 @@ def refused_start(start: Start) -> Made | None:
         return Made(error=f"tmux session {start.session}: mark {start.mark!r} cannot be compared by tmux")
     if not start.argv:
         return Made(error=f"tmux session {start.session}: no program given")
-    if (length := words_length(creation_commands(start))) > COMMAND_BYTES_MAX:
+    if (length := words_length(creation_commands(start, configured=True))) > COMMAND_BYTES_MAX:
         return Made(error=f"tmux session {start.session}: {length} bytes of arguments, tmux takes {COMMAND_BYTES_MAX}")
     return None
 

@@ -275,10 +275,7 @@ def compose_attempt(
             **({"WAKEMAN_VERDICT": verdict_file(d, worker)} if worker.review else {}),
         },
         stream="" if command.to_file else layout.stream(host, worker),
-        keeper=(
-            *("/bin/sh", layout.inside(host, layout.KEEP), layout.stream(host, worker)),
-            str(plan.workers.stream_max),
-        ),
+        keeper=(layout.inside(host, layout.KEEP), layout.stream(host, worker), str(plan.workers.stream_max)),
         carried=_carried(d, worker, task, command),
     )
     return task, command, start
