@@ -254,6 +254,21 @@ def test_an_allocation_that_can_never_be_is_refused_before_anything_begins(rig: 
     assert "slurm.reserve" in said.stderr
 
 
+def test_an_alarm_that_a_job_would_run_on_a_node_is_refused_there(rig: SlurmRig, cluster: Cluster) -> None:
+    rig.night(WAITS + MAKES)
+    until(lambda: rig.states() and len(rig.of("started")) == len(WORKERS), 60)
+    before = rig.log().read_bytes()
+    refused = rig.elsewhere("check", "night", "--by", "at")
+    after = rig.log().read_bytes()
+    rig.go("abcdefg")
+    rig.ends()
+
+    assert refused.returncode not in (0, 4)
+    assert "was not begun by this user on this machine" in refused.stderr
+    assert before == after
+    until(lambda: not cluster.jobs(), 30)
+
+
 def test_a_night_goes_on_from_another_machine(rig: SlurmRig) -> None:
     rig.night(WAITS + MAKES)
     until(lambda: sorted(rig.states().values()) == ["running"] * 7, 60)
