@@ -46,7 +46,7 @@ def given(action: Action) -> tuple[str, object]:
     if action.choices is not None:
         last = [*action.choices][-1]
         return last, [last] if isinstance(action.default, list) else last
-    for text in ("7", "w:7", "1:" + "0" * 32, "word"):
+    for text in ("7", "5m", "w:7", "1:" + "0" * 32, "word"):
         convert = action.type if callable(action.type) else str
         try:
             value = convert(text)

@@ -12,7 +12,7 @@ import pytest
 from wakeman.adapters.memory import MemoryWorld
 from wakeman.adapters.memory.queue import SimulatedQueue
 from wakeman.adapters.memory.rehearsal import rehearsal
-from wakeman.api.rehearse import Cast, QueueCourse, rehearse_queues
+from wakeman.api.rehearse import Cast, QueueCourse, measured_units, rehearse_queues
 from wakeman.audit.auditor import Auditor
 from wakeman.core.queueing import QueueModel, Spread
 from wakeman.engine.check import check
@@ -181,6 +181,21 @@ def test_what_is_drawn_depends_on_the_seed_and_the_name_alone() -> None:
     assert {1.0, 2.0, 4.0} == {measured.drawn(1, str(n)) for n in range(100)}
 
 
+def test_the_times_of_a_night_are_those_between_its_outputs() -> None:
+    plan, unit = prepared(workers=3, each=4, cleanup={"rounds": 1}), Spread(300.0, exponential=True)
+    early = {"w1": 2}
+    stage = rehearsal(plan.plan, "/plans", plan.shares, None, unit=unit, early=early, hang=())
+    world = stage.world("up:0")
+    up(world, msgspec.structs.replace(plan, host=world.host(plan.plan, "/plans", "/state/night"), faults=()))
+    stage.run(lambda world, head: check(world, "night", head), lambda: world.logs.read("night").outcome != "open")
+
+    drawn = {one.name: round(unit.drawn(1, f"unit/{one.name}"), 3) for share in plan.shares for one in share.units}
+    behind_another = [f"w{w}/u{u}" for w, u in ((0, 1), (0, 2), (0, 3), (1, 1), (1, 3), (2, 1), (2, 2), (2, 3))]
+
+    found = sorted(measured_units(world, "night"))
+    assert pytest.approx(sorted(drawn[name] for name in behind_another), abs=0.01) == found
+
+
 # The command line
 
 
@@ -298,6 +313,9 @@ def test_durations_are_drawn_from_a_file(capsys: pytest.CaptureFixture[str]) -> 
         (("--nodes", "4", "--wait", "exp:"), "found 'exp:'; expected 90s, 5m, 2h, exp:5m, or @FILE"),
         (("--nodes", "4", "--wait", "@"), "found '@'; expected 90s, 5m, 2h, exp:5m, or @FILE"),
         (("--nodes", "4", "--wait", "@nowhere"), "nowhere: "),
+        (("--nodes", "4", "--wait", "log:night"), "found 'log:night'; expected 90s, 5m, 2h, exp:5m, or @FILE"),
+        (("--unit", "log:"), "found 'log:'; expected 90s, 5m, 2h, exp:5m, or @FILE, or log:NAME"),
+        (("--unit", "log:nigth"), "nigth"),
         (("--nodes", "4", "--wait", "@empty"), "empty: found no duration; expected one a line"),
         (("--nodes", "4", "--wait", "@odd"), "odd:2: found '-5'; expected seconds, or 90s, 5m, 2h, 1d"),
         (("--nodes", "4", "--wait", "@."), ".: not a regular file"),
@@ -321,7 +339,7 @@ def test_what_is_no_queue_is_refused(
     Path("empty").write_text("# nothing\n\n")
     Path("odd").write_text("5\n-5\n")
 
-    assert cli.main(["rehearse", str(plan), *words]) in (1, 2)
+    assert cli.main(["rehearse", str(plan), *words]) in (1, 2, 3)
     found = capsys.readouterr()
     assert said in found.err
     assert "" == found.out

@@ -217,6 +217,25 @@ def test_a_step_that_is_cancelled_or_dies_is_told_apart_and_its_place_is_free_ag
     _ended(cluster, place)
 
 
+def test_before_an_allocation_s_time_is_over_its_workers_keep_what_they_show(cluster: Cluster, directory: str) -> None:
+    """Slurm sends that signal a minute before: here it is sent by hand."""
+    spec = SlurmSpec(reserve=2, reserve_time=3600)
+    place = executor(cluster, directory, spec)
+    place.submit([_lives(directory, "w1")])
+    until(lambda: place.logs("w1", 1) == "❯", 30)
+    (job,) = cluster.jobs()
+    cluster.run("scancel", "--signal=USR1", "--batch", job)
+    until(lambda: not cluster.jobs(), 30)
+    (told,) = place.poll().seen
+    (after,) = place.submit([_lives(directory, "w2")])
+
+    assert ("killed", "machine") == (told.phase, told.ended_by)
+    assert "❯" in place.logs("w1", 1)
+    assert "" == after.error
+    assert {"w1": True, "w2": False} == {t.session: t.held is not None for t in place._batches.kept()}
+    _ended(cluster, place)
+
+
 def test_an_allocation_whose_answer_was_lost_is_found_and_not_asked_for_again(cluster: Cluster, directory: str) -> None:
     """A crash came after the controller had taken it, and before its number was written."""
     spec = SlurmSpec(reserve=3)
@@ -252,6 +271,21 @@ def test_an_allocation_that_can_never_be_is_refused_before_anything_begins(rig: 
 
     assert (1, False) == (said.returncode, rig.log().exists())
     assert "slurm.reserve" in said.stderr
+
+
+def test_an_alarm_that_a_job_would_run_on_a_node_is_refused_there(rig: SlurmRig, cluster: Cluster) -> None:
+    rig.night(WAITS + MAKES)
+    until(lambda: rig.states() and len(rig.of("started")) == len(WORKERS), 60)
+    before = rig.log().read_bytes()
+    refused = rig.elsewhere("check", "night", "--by", "at")
+    after = rig.log().read_bytes()
+    rig.go("abcdefg")
+    rig.ends()
+
+    assert refused.returncode not in (0, 4)
+    assert "was not begun by this user on this machine" in refused.stderr
+    assert before == after
+    until(lambda: not cluster.jobs(), 30)
 
 
 def test_a_night_goes_on_from_another_machine(rig: SlurmRig) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Annotated, Protocol
 
 import msgspec
@@ -13,7 +14,7 @@ from wakeman.api.answer import Answer, Value
 from wakeman.api.needs import Time
 from wakeman.api.status import UnitCounts, WorkerStatus, describe
 from wakeman.core.errors import UsageError
-from wakeman.core.log.events import Event, kind, stamp
+from wakeman.core.log.events import Event, Launched, kind, stamp
 from wakeman.core.log.summary import summary
 from wakeman.core.model import Outcome, Plan, Repository, Share
 from wakeman.core.plan.template import nearest
@@ -181,6 +182,30 @@ def rehearse_queues(
     courses = tuple(_course(prepared, staging, cast, queue) for queue in queues)
     data = RehearsedQueues(deployment=plan.name, seed=cast.seed, give_up=plan.limits.give_up, courses=courses)
     return Answer(data, (f"wakeman up {file}",))
+
+
+def measured_units(world: World, name: str) -> tuple[float, ...]:
+    """Return how long units took in a deployment, by its log, in the order of their workers.
+
+    Shape: the time from one output to the next of an attempt; of an attempt that made one alone, the time since its
+    launch, with what it waited in a queue. Units: seconds. Raises: UnknownNameError.
+    """
+    launches: dict[str, list[float]] = {}
+    for event in world.logs.events(name):
+        if event.worker and isinstance(event.data, Launched):
+            launches.setdefault(event.worker, []).append(event.at.timestamp())
+    made: dict[tuple[str, float], list[float]] = {}
+    for state in world.logs.read(name).units.values():
+        marks = state.verdict.marks if state.done and state.verdict is not None else ()
+        at = max((mark.mtime_ns / 1e9 for mark in marks), default=0.0)
+        begun = max((launch for launch in launches.get(state.worker, ()) if launch <= at), default=None)
+        if begun is not None:
+            made.setdefault((state.worker, begun), []).append(at)
+    found: list[float] = []
+    for (_, begun), times in made.items():
+        ends = sorted(times)
+        found += [later - before for before, later in pairwise(ends)] if len(ends) > 1 else [ends[0] - begun]
+    return tuple(round(time, 3) for time in found)
 
 
 def _course(prepared: PreparedPlan, staging: RehearsalFactory, cast: Cast, queue: QueueModel) -> QueueCourse:

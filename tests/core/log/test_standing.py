@@ -185,6 +185,15 @@ def test_of_those_who_run_on_nothing_is_asked_until_they_may_be_silent() -> None
     assert [] == look(night, 901.0, *(seen(f"w{n}", "c") for n in range(3)))
 
 
+def test_a_silence_of_just_as_long_is_asked_about_although_the_sum_of_its_times_is_rounded_up() -> None:
+    night = at_work(1, after=322.1)
+    night.say(e.Enrolled(session="w0", units=(Unit("more", ("m",)),)), worker="w0")
+    asked = [look(night, 40.297, seen("w0", "b")), look(night, 362.397)]
+
+    assert (True, True) == (362.397 - 40.297 >= 322.1, 40.297 + 322.1 > 362.397)
+    assert [[], ["w0"]] == asked
+
+
 def test_after_a_restart_of_the_machine_silence_is_told_by_its_new_clock() -> None:
     night = at_work(after=600.0)
     asked = [look(night, 1.0, seen("w1"), boot="c"), look(night, 600.0, boot="c"), look(night, 601.0, boot="c")]
@@ -248,13 +257,23 @@ def test_what_decides_nothing_of_who_runs_on_leaves_it_out_of_question(fact: e.F
     ids=str,
 )  # fmt: skip
 def test_who_is_seen_at_work_stays_in_question_while_anything_is_remarkable_of_it(fields: dict[str, object]) -> None:
-    night = at_work()
-    look(night, 30.0, seen("w1", "b", activity="idle"))
-    for key, value in fields.items():
-        setattr(night.d.workers["w1"], key, value)
-    night.d.restless.clear()
+    asked = []
+    for some in ({}, fields):
+        night = at_work()
+        night.say(e.Enrolled(session="w1", units=(Unit("more", ("m",)),)), worker="w1")
+        for key, value in some.items():
+            setattr(night.d.workers["w1"], key, value)
+        asked.append(look(night, 40.0, seen("w1", "c")))
 
-    assert ["w1"] == look(night, 40.0, seen("w1", "c"))
+    assert [[], ["w1"]] == asked
+
+
+def test_the_first_who_may_be_silent_is_asked_also_once_another_has_joined_those_who_run_on() -> None:
+    night = at_work(2, after=600.0)
+    night.say(e.Enrolled(session="w1", units=(Unit("more", ("m",)),)), worker="w1")
+    asked = [look(night, 300.0, seen("w1", "b")), look(night, 620.0), look(night, 900.0)]
+
+    assert [[], ["w0"], ["w0", "w1"]] == asked
 
 
 def test_who_may_be_ended_by_its_age_is_always_asked_about() -> None:

@@ -30,6 +30,12 @@ def test_sizes_and_times_are_written_as_everywhere_else() -> None:
     assert expected == found.slurm
 
 
+def test_what_is_held_has_a_number_of_workers_and_may_have_a_time() -> None:
+    held = parsed('[slurm]\nreserve = 4\nreserve_time = "10h"').slurm
+
+    assert (4, 36000.0) == (held.reserve, held.reserve_time)
+
+
 def test_a_plan_without_the_table_asks_for_what_the_site_gives() -> None:
     assert SlurmSpec() == parsed().slurm
 
@@ -42,6 +48,8 @@ def test_a_plan_without_the_table_asks_for_what_the_site_gives() -> None:
         ("[slurm]\ncpus = 0", "slurm.cpus: "),
         ('[slurm]\nlicenses = { "a,b" = 1 }', "found 'a,b'; expected a licence's name"),
         ("[slurm]\nlicenses = { a = 0 }", "slurm.licenses.a: "),
+        ('[slurm]\nreserve_time = "10h"', "slurm.reserve_time: found without slurm.reserve; expected the number"),
+        ("[slurm]\nreserve = -1", "slurm.reserve: "),
         ('[limits]\nmemory = "1G"', "limits.memory: found beside workers.executor = 'slurm'; expected slurm.memory"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import posixpath
 import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -10,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from wakeman.adapters.memory.rehearsal import rehearsal
-from wakeman.api.rehearse import DAY_S, Cast, Rehearsed, RehearsedQueues, rehearse_queues
+from wakeman.api.names import named
+from wakeman.api.rehearse import DAY_S, Cast, Rehearsed, RehearsedQueues, measured_units, rehearse_queues
 from wakeman.api.rehearse import rehearse as api_rehearse
 from wakeman.core.errors import UsageError
 from wakeman.core.log.events import Event, kind
@@ -26,6 +28,7 @@ from wakeman.faces.cli.reach import reach
 from wakeman.faces.cli.show import lasting, out, show, table
 from wakeman.ports import World
 
+MEASURED = "log:"
 HELP = "wakeman rehearse --help"
 FAILS_S_MIN = 60.0
 """Seconds between two failures of a node, or that a job may run, at least: below that nothing is ever done."""
@@ -40,13 +43,16 @@ FOLDED_MIN = 3
 
 def _rehearse_options(parser: ArgumentParser) -> None:
     given.plan_file(parser)
-    drawn = "60s: always; exp:60s: exponentially spread around it; @FILE: drawn from the durations in it, one a line"
+    drawn = (
+        "60s: always; exp:60s: exponentially spread around it; @FILE: drawn from the durations in it, one a line;"
+        " log:NAME: drawn from those of a deployment"
+    )
     parser.add_argument(
         "--unit",
         metavar="S",
-        type=_spread,
+        type=_unit_spread,
         default=Spread(60.0),
-        help=f"time that a unit takes (default: 60s); {drawn}",
+        help=f"time that a unit takes (default: 60s). {drawn}",
     )
     early = "have WORKER end by itself after N units; may be repeated"
     parser.add_argument("--early", metavar="WORKER:N", type=_early, action="append", default=[], help=early)
@@ -71,7 +77,7 @@ def _queue_options(parser: ArgumentParser) -> None:
     parser.add_argument("--nodes", metavar="N,...", type=_sizes_given, help=nodes)
     slots = "with --nodes: workers that run on a node at a time, once for each (default: 1)"
     parser.add_argument("--slots", metavar="N,...", type=_sizes_given, help=slots)
-    wait = "with --nodes: time that each job waits in the queue, then for a slot (default: 0s); as --unit"
+    wait = "with --nodes: time that each job waits in the queue, then for a slot (default: 0s): 5m, exp:5m or @FILE"
     parser.add_argument("--wait", metavar="S", type=_spread, help=wait)
     fails = "with --nodes: a node fails so often, exponentially spread; what runs on it is lost (default: never)"
     parser.add_argument("--fails", metavar="S", type=_longer_than(FAILS_S_MIN), help=fails)
@@ -241,13 +247,23 @@ def _give_up(text: str) -> float:
     return found
 
 
+def _unit_spread(text: str) -> Spread | str:
+    """Read how long a unit takes, which may also be measured in a deployment. Raises: ArgumentTypeError."""
+    if text.startswith(MEASURED) and text != MEASURED:
+        return text
+    try:
+        return _spread(text)
+    except ArgumentTypeError as fault:
+        raise ArgumentTypeError(f"{fault}, or {MEASURED}NAME") from None
+
+
 def _spread(text: str) -> Spread | str:
     """Read how long something takes; return the name of a file, if durations are to be drawn from one.
 
     Raises: ArgumentTypeError.
     """
     if text.startswith("@") and text != "@":
-        return text[1:]
+        return posixpath.join(".", text[1:])
     mean = text.removeprefix("exp:")
     try:
         return Spread(given.duration(mean), exponential=mean != text)
@@ -256,9 +272,15 @@ def _spread(text: str) -> Spread | str:
 
 
 def _read_spread(world: World, found: Spread | str) -> Spread:
-    """Return what was given; of a file, the durations in it. Raises: UsageError, StorageError."""
+    """Return what was given; of a file or a deployment, the durations in it. Raises: UsageError, StorageError."""
     if isinstance(found, Spread):
         return found
+    if found.startswith(MEASURED):
+        name = named(world, found.removeprefix(MEASURED))
+        times = measured_units(world, name)
+        if not times:
+            raise UsageError(f"{name}: found no unit that is done; expected a deployment with some", "wakeman status")
+        return Spread(sum(times) / len(times), measured=times)
     measured = []
     for number, line in enumerate(world.files.read(found).decode(errors="replace").splitlines(), 1):
         word = line.partition("#")[0].strip()

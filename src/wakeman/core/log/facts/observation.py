@@ -235,7 +235,7 @@ def _take_observation(d: Deployment, seen: Observation, mono: float, same: objec
     if not works or seen.background or seen.shown or seen.processes or seen.given:
         _note_remarkable(d, worker, seen)
     elif worker.name not in d.steady:
-        standing.settle_steady(d, worker)
+        standing.settle_steady(d, worker, seen.attempt)
 
 
 def _note_remarkable(d: Deployment, worker: WorkerState, seen: Observation) -> None:

@@ -90,12 +90,13 @@ def _in_enrolment_order(d: Deployment, names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: d.workers[name].number)
 
 
-def settle_steady(d: Deployment, worker: WorkerState) -> None:
-    """Apply that a worker was seen to run on: if nothing else is remarkable of it, only its silence has to be decided.
+def settle_steady(d: Deployment, worker: WorkerState, attempt: int) -> None:
+    """Apply that an attempt of a worker was seen to run on: only its silence has to be decided from now on, if nothing
+    else is remarkable of it.
 
     Boundary: not where the plan ends attempts by their age, as then time alone may end it.
     """
-    if d.in_question is None or worker.state != "running" or _is_remarkable(worker):
+    if d.in_question is None or worker.state != "running" or worker.attempt != attempt or _is_remarkable(worker):
         return
     if d.plan_of(worker).stuck.longest:
         return
@@ -108,11 +109,10 @@ def settle_steady(d: Deployment, worker: WorkerState) -> None:
 
 def _is_remarkable(worker: WorkerState) -> bool:
     """Return whether a worker that runs on is in any trouble, is being dealt with, or was seen at rest."""
-    seen = worker.observation
     dealt_with = worker.intent or worker.prompt or worker.stop or worker.again or worker.swept or worker.finishing
     troubled = worker.reason or worker.fault or worker.until or worker.unheard or worker.trespasses
-    over = worker.ends or worker.ending or worker.finished or worker.idle or worker.given_mono
-    return bool(dealt_with or troubled or over) or seen is None or seen.attempt != worker.attempt
+    over = worker.ends or worker.ending or worker.finished or worker.idle
+    return bool(dealt_with or troubled or over)
 
 
 def ask_about_silent(d: Deployment, mono: float) -> None:
