@@ -59,7 +59,8 @@ def check() -> Iterator[Figure]:
             if workers == CROWD:
                 many = len(_traced(place, "%file"))
                 with night(FEW) as small:
-                    each = (many - len(_traced(small, "%file"))) / (workers - FEW)
+                    # Rounded: a call or two that either process made once are no worker's.
+                    each = round((many - len(_traced(small, "%file"))) / (workers - FEW), 2)
                 yield figure("system calls that name a file, for each further worker", "calls", [each], limit=1)
 
 

@@ -104,6 +104,17 @@ def test_a_first_line_tells_where_workers_run_also_as_older_logs_have_it(kept: b
     assert host == planned.host
 
 
+def test_lines_at_once_are_read_as_each_by_itself_unless_one_of_them_begins_a_log() -> None:
+    lines = [line(e.Noted(text="quiet")), line(e.Disarmed(generation=3))]
+    plan = Plan(name="night", units=UnitsSpec(items=("a",)))
+    first = line(e.Planned(name="night", plan=plan, digest="d", host=Host(root="/w", directory="/d", python=("p",))))
+    at_once, alone = e.decode_lines(b"".join(lines)), [e.decode(each) for each in lines]
+
+    assert [(one.seq, one.data, one.hash) for one in alone] == [(one.seq, one.data, one.hash) for one in at_once]
+    with pytest.raises(e.NO_EVENTS):
+        e.decode_lines(first + lines[0])
+
+
 @given(st.text())
 def test_any_text_survives(text: str) -> None:
     event = e.decode(line(e.Noted(text=text))[:-1])
