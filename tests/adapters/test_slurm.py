@@ -215,6 +215,17 @@ def test_who_is_ended_before_the_allocation_s_time_is_over_has_not_failed() -> N
     )
 
 
+def test_what_a_step_says_of_its_end_stands_before_what_srun_says_of_it(tmp_path: Path) -> None:
+    batches = Batches(str(tmp_path))
+    batch = batches.write([(JobTask("w1", MARK), "a"), (JobTask("w2", MARK), "b")])
+    over = "slurmstepd-t1: error: *** STEP 1.0 ON t1 CANCELLED AT 2026-11-30T23:13:25 DUE TO TIME LIMIT ***"
+    refused = "srun: error: Unable to create step for job 1"
+    (tmp_path / "slurm" / batch / "0.out").write_text(f"{over}\nsrun: error: t1: task 0: Exited with exit code 124\n")
+    (tmp_path / "slurm" / batch / "1.out").write_text(f"{refused}\n")
+
+    assert [over, refused] == [batches.said(task) for task in batches.kept()]
+
+
 def test_a_status_that_a_program_left_counts_before_what_became_of_its_allocation() -> None:
     assert ("exited", 0, "", "") == fate(inside(code=0), holding("NODE_FAIL"))
 

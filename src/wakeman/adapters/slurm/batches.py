@@ -201,9 +201,12 @@ class Batches:
         return self._text(task, "screen", KEPT_SCREEN_BYTES_MAX)
 
     def said(self, task: KeptTask) -> str:
-        """Return the last line that the job itself printed: why it could not start, or what Slurm did with it."""
-        lines = (self._text(task, "out", SAID_BYTES_MAX) or "").strip().split("\n")
-        return lines[-1].strip()
+        """Return the last line that the job itself printed: why it could not start, or what Slurm did with it.
+
+        Shape: behind that of a step, `srun` says how it ended, which is passed over.
+        """
+        lines = [line.strip() for line in (self._text(task, "out", SAID_BYTES_MAX) or "").strip().split("\n")]
+        return next((line for line in reversed(lines) if not line.startswith("srun: ")), lines[-1])
 
     def _text(self, task: KeptTask, kind: Literal["screen", "out"], most: int) -> str | None:
         try:
