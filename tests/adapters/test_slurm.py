@@ -217,13 +217,22 @@ def test_who_is_ended_before_the_allocation_s_time_is_over_has_not_failed() -> N
 
 def test_what_a_step_says_of_its_end_stands_before_what_srun_says_of_it(tmp_path: Path) -> None:
     batches = Batches(str(tmp_path))
-    batch = batches.write([(JobTask("w1", MARK), "a"), (JobTask("w2", MARK), "b")])
     over = "slurmstepd-t1: error: *** STEP 1.0 ON t1 CANCELLED AT 2026-11-30T23:13:25 DUE TO TIME LIMIT ***"
+    killed = "/state/slurm/job.sh: 71: Terminated"  # the shell's word for the signal that Slurm sent
     refused = "srun: error: Unable to create step for job 1"
-    (tmp_path / "slurm" / batch / "0.out").write_text(f"{over}\nsrun: error: t1: task 0: Exited with exit code 124\n")
-    (tmp_path / "slurm" / batch / "1.out").write_text(f"{refused}\n")
+    missing = "tmux: not found on t1"
+    printed = {
+        f"{over}\nsrun: error: t1: task 0: Exited with exit code 124\n": over,
+        f"{over}\n{killed}\nTerminated\nsrun: error: t1: task 0: Terminated\n": over,
+        f"{refused}\n": refused,
+        f"{killed}\n{missing}\n": missing,
+        "": "",
+    }
+    batch = batches.write([(JobTask(f"w{number}", MARK), "a") for number in range(len(printed))])
+    for number, text in enumerate(printed):
+        (tmp_path / "slurm" / batch / f"{number}.out").write_text(text)
 
-    assert [over, refused] == [batches.said(task) for task in batches.kept()]
+    assert list(printed.values()) == [batches.said(task) for task in batches.kept()]
 
 
 def test_a_status_that_a_program_left_counts_before_what_became_of_its_allocation() -> None:

@@ -29,7 +29,8 @@ class Forked:
 
     def poll(self, known: Mapping[str, str] = {}) -> Listing:
         del known
-        return Listing("up", "forked", tuple(map(self._info, sorted(Path(self.address).iterdir()))))
+        homes = sorted(home for home in Path(self.address).iterdir() if not home.name.startswith("."))
+        return Listing("up", "forked", tuple(map(self._info, homes)))
 
     def submit(self, starts: Sequence[Start]) -> list[Made]:
         return [self._submit(start) for start in starts]
@@ -39,7 +40,9 @@ class Forked:
         for one in found:
             with suppress(ProcessLookupError):
                 os.killpg(one.pid, signal.SIGHUP)
-            shutil.rmtree(Path(self.address, one.session), ignore_errors=True)
+            # Moved first: the process may still write its status, and must not find its directory.
+            gone = Path(self.address, one.session).rename(Path(self.address, f".{one.session_id}"))
+            shutil.rmtree(gone, ignore_errors=True)
         return len(found)
 
     def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:

@@ -411,7 +411,7 @@ class MemorySessions:
         if verdict := p.start.env.get("WAKEMAN_VERDICT"):
             units = [json.loads(line) for line in lines]
             act = replace(act, content=_opinions(units, act.rejects) if act.verdict is None else act.verdict)
-            lines = BytesIO(json.dumps({"outputs": [verdict]}).encode())
+            lines = BytesIO(json.dumps({"unit": verdict, "outputs": [verdict]}).encode())
         for line in islice(lines, act.stops_after):
             unit = json.loads(line)
             at += timedelta(seconds=act.seconds if act.takes is None else act.takes(unit["unit"]))

@@ -28,6 +28,8 @@ HELD = "held"
 """The file of a batch that runs in an allocation: its name."""
 KEPT_SCREEN_BYTES_MAX = 2 * 2**20
 SAID_BYTES_MAX = 2000
+ENDED_SIGN = re.compile(r"slurmstepd[^:]*: error: \*\*\* (STEP|JOB) ")
+"""How Slurm begins what it prints of an end that it has brought about."""
 
 
 class JobTask(Struct, frozen=True):
@@ -201,12 +203,14 @@ class Batches:
         return self._text(task, "screen", KEPT_SCREEN_BYTES_MAX)
 
     def said(self, task: KeptTask) -> str:
-        """Return the last line that the job itself printed: why it could not start, or what Slurm did with it.
+        """Return the last word that Slurm printed of an end, or else the last line of the job itself: why it could not
+        start.
 
-        Shape: behind that of a step, `srun` says how it ended, which is passed over.
+        Shape: behind Slurm's word the shell may say that it was terminated, and `srun` how a step ended.
         """
         lines = [line.strip() for line in (self._text(task, "out", SAID_BYTES_MAX) or "").strip().split("\n")]
-        return next((line for line in reversed(lines) if not line.startswith("srun: ")), lines[-1])
+        own = [line for line in lines if not line.startswith("srun: ")] or lines
+        return next((line for line in reversed(own) if ENDED_SIGN.match(line)), own[-1])
 
     def _text(self, task: KeptTask, kind: Literal["screen", "out"], most: int) -> str | None:
         try:
