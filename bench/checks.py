@@ -28,6 +28,8 @@ STUCK = 100
 SILENT_S = 2
 FOREIGN_JOBS = 50
 CHECK = ("check", "night", "--quiet", "--by", "exit")
+ALARM_CHECK = ("check", "night", "--quiet", "--by", "at")
+"""A check that has acted and was caused by an end stays for a second, as ends come in bursts; an alarm's does not."""
 
 
 def bare(place: Place) -> Spent:
@@ -74,13 +76,14 @@ def silent() -> Iterator[Place]:
 
 
 def capture() -> Iterator[Figure]:
-    """A check that finds 100 silent workers stuck, and captures the screen of each; all its processes are counted."""
+    """An alarm's check that finds 100 silent workers stuck, and captures the screen of each; all its processes are
+    counted."""
     with silent() as place:
-        calls = _traced(place, "execve,fsync,fdatasync,syncfs")
+        calls = _traced(place, "execve,fsync,fdatasync,syncfs", by="at")
     walls = []
     for _ in range(3):
         with silent() as place:
-            walls.append(place.run(*CHECK).wall * 1000)
+            walls.append(place.run(*ALARM_CHECK).wall * 1000)
     tmux = [call for call in calls if re.search(r'execve\("[^"]*/tmux".* = 0', call)]
     yield figure("processes of tmux", "processes", [len(tmux)], limit=4)
     yield figure(
