@@ -191,6 +191,13 @@ def test_a_step_whose_own_time_is_over_is_told_by_what_slurm_prints_into_its_out
     assert expected == fate(inside(ended=True, told=True), holding("RUNNING"), said=said)
 
 
+@pytest.mark.parametrize("state", ["TIMEOUT", "COMPLETING"])
+def test_a_step_of_an_allocation_whose_time_is_over_has_not_used_up_its_own(state: str) -> None:
+    said = "slurmstepd-t1: error: *** STEP 12.1 ON t1 CANCELLED AT 2026-11-30T21:59:28 DUE TO TIME LIMIT ***"
+
+    assert ("killed", "machine") == fate(inside(ended=True, told=True), holding(state), said=said)[::2]
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [

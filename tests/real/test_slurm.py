@@ -163,7 +163,7 @@ def test_who_is_ended_with_the_allocation_is_started_again_in_the_queue_and_has_
         case "cancelled":
             cluster.run("scancel", job)
         case "timed out":
-            cluster.run("scontrol", "update", f"JobId={job}", "EndTime=now+1")
+            cluster.run("scontrol", "update", f"JobId={job}", "EndTime=now+5")
         case _:
             cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
     try:

@@ -222,12 +222,13 @@ def _ended_step(
         return ("lost" if phase == "lost" else "killed"), None, "machine", over
     if not task.told:
         return "killed", None, "", f"its program was ended: {said}".rstrip(": ")
-    if TIME_SIGN in said and STEP_SIGN in said:
-        return "killed", None, "time", _STATES["TIMEOUT"][2]
+    # Slurm says the same of each step of an allocation whose time is over, so that is asked first.
     if phase is None or phase in OVER:
         return "killed", None, "machine", over
     if held.ending:
         return "killed", None, "machine", "its allocation's time is nearly over (slurm.reserve_time)"
+    if TIME_SIGN in said and STEP_SIGN in said:
+        return "killed", None, "time", _STATES["TIMEOUT"][2]
     return "killed", None, "person", _CANCELLED
 
 
