@@ -228,8 +228,8 @@ def test_what_an_example_in_the_pages_imports_exists(block: Block) -> None:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("wakeman"):
             module = import_module(str(node.module))
             for alias in node.names:  # a name of the module, or a module in it, which need not be imported yet
-                if not hasattr(module, alias.name):
-                    import_module(f"{node.module}.{alias.name}")
+                named = getattr(module, alias.name, None) or import_module(f"{node.module}.{alias.name}")
+                assert named is not None
 
 
 def test_the_pages_name_files_and_what_is_in_them_at_all() -> None:
