@@ -53,10 +53,10 @@ class AlarmRig(SlurmRig):
     def clean(self) -> dict[str, str]:
         return {**super().clean(), "PATH": str(self.programs)}
 
-    def night_of(self, command: str, every: str = "1h", extra: str = "") -> None:
+    def night_of(self, command: str, every: str = "1h", extra: str = "", extra_slurm: str = "") -> None:
         """Begin a night of seven workers whose alarms are jobs."""
         plan = PLAN.replace('every = "1h"', f'every = "{every}"').replace("backoff = 0", f"backoff = 0\n{extra}")
-        self.write(plan.replace("COMMAND", command).replace("EXTRA", ALARMS))
+        self.write(plan.replace("COMMAND", command).replace("EXTRA", f"{ALARMS}\n{extra_slurm}"))
         said = self.run("up", "wakeman.toml")
         assert 0 == said.returncode, said
 
@@ -109,8 +109,22 @@ def test_a_night_is_complete_by_its_jobs_alone(rig: AlarmRig, cluster: Cluster) 
     assert "anywhere" in {event["data"]["boot"] for event in rig.of("looked")}
     assert 7 == len(rig.of("launched"))
     assert "" == rig.trail()
-    assert ["checks.out", "past", "waits.json"] == sorted(os.listdir(rig.state / "night" / "slurm"))
+    assert ["checks.out", "past", "waits", "waits.json"] == sorted(os.listdir(rig.state / "night" / "slurm"))
     assert "" == (rig.state / "night" / "slurm" / "checks.out").read_text()
+    assert 0 == rig.run("audit", "night").returncode
+
+
+def test_the_end_of_a_step_in_an_allocation_starts_a_check_too(rig: AlarmRig, cluster: Cluster) -> None:
+    rig.night_of(WAITS + MAKES, extra_slurm="reserve = 7")
+    until(lambda: "R" in cluster.run("squeue", "--me", "-h", "-o", "%t"), 60)
+    for number, keys in ((1, "a"), (3, "bc"), (7, "defg")):
+        rig.go(keys)
+        until(partial(rig.has, "verified", number), 90)
+    until(lambda: rig.has("closed"), 60)
+    until(lambda: not cluster.jobs(), 60)
+
+    assert {"up", "exit"} == {event["by"].partition(":")[0] for event in rig.events()}
+    assert "complete" == rig.status()["outcome"], rig.trail()
     assert 0 == rig.run("audit", "night").returncode
 
 

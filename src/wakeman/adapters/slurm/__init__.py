@@ -366,9 +366,8 @@ class Slurm:
         now, queue = waker.read(), self._known[1] if self._known else Queue()
         row = queue.named(now.name) if now is not None else None
         queued = now is not None and row is not None and row.phase == "queued"
-        live = (
-            [] if not argv else sorted({self._end_of(task) for task, info in self._sessions() if not info.over} - {""})
-        )
+        waited = [task for task, info in self._sessions() if argv and not info.over]
+        live = sorted({self._end_of(task) for task in waited} - {""})
         if queued and now is not None and live and set(live) <= set(now.jobs):
             return
         if queued and row is not None:
@@ -377,10 +376,13 @@ class Slurm:
             name = waker.write(live)
             after = "?".join(f"afterany:{job}" for job in live[:ENDS_MAX])
             words = (f"--dependency={after}", f"--job-name={job_name(self._directory, name)}")
-            _, why = self._submitted(*check_request(self._place, self._directory), *words, f"--wrap={woken(argv)}")
-            self._stale = True
+            job, why = self._submitted(*check_request(self._place, self._directory), *words, f"--wrap={woken(argv)}")
             if why:
                 raise ProgramError(f"slurm: {why}")
+            waker.submitted(job)
+            steps = {(task.batch, task.number) for task in waited if task.held is not None}
+            if steps and any(task.over for task in self._batches.kept() if (task.batch, task.number) in steps):
+                self._ask(self._place["scontrol"], "update", f"JobId={job}", "Dependency=")  # it came too late for one
 
     def _end_of(self, task: KeptTask) -> str:
         """Return the job with which a session ends; "" while it is not known."""

@@ -206,3 +206,7 @@ class EndWaker:
         name = os.urandom(6).hex()
         put_whole(self._file, msgspec.json.encode(WaitingJob(name, tuple(jobs))))
         return name
+
+    def submitted(self, job: str) -> None:
+        """Write its number, by which `hold.sh` has it begin: a step that ends is no job that it could depend on."""
+        put_whole(f"{self._batches}/waits", f"{job}\n".encode())
