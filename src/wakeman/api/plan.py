@@ -18,6 +18,7 @@ from wakeman.api.status import Status, describe, following
 from wakeman.core.errors import PlanError, UnknownNameError, UsageError, WakemanError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Plan
+from wakeman.core.names import THIS_HOST
 from wakeman.core.plan import footprint
 from wakeman.core.plan.footprint import News
 from wakeman.core.plan.template import closest, nearest
@@ -166,6 +167,18 @@ def gather(
         return prepare_plan(world, text, file, posixpath.dirname(path), stdin, run_commands=run_commands, own=own)
     except PlanError as fault:
         raise PlanError(fault.problems, f"fix it, then: wakeman plan {quote(file)}") from fault
+
+
+def require_host(prepared: PreparedPlan, given: str | None) -> None:
+    """Require that a plan is to run on this machine; `given` is the host that the call names, `.` for this one.
+
+    Raises: UsageError for a plan that names another, with the two commands that may be meant.
+    """
+    host = prepared.plan.wake.host
+    if host and given != THIS_HOST:
+        does = "where the plan says", "if this is that host, or is to take its place"
+        commands = zip((f"wakeman --on {quote(host)}", f"wakeman --on {THIS_HOST}"), does, strict=True)
+        raise UsageError(f"wake.host: found {host!r}; expected the verb to run there:", "", tuple(commands))
 
 
 def left_undone(world: World, name: str, own: Mapping[str, str] = MappingProxyType({})) -> PreparedPlan:
