@@ -58,8 +58,9 @@ Licenses=anthropic:2
 class Cluster:
     """The daemons, and what a user's shell knows of them."""
 
-    def __init__(self, place: Path, nodes: int = _NODES) -> None:
-        self.place, self.conf = place, place / "slurm.conf"
+    def __init__(self, place: Path, nodes: int = _NODES, *, apart: bool = False) -> None:
+        """Name the nodes of a cluster; with `apart`, each of them is to be a machine of another id and name."""
+        self.place, self.conf, self._apart = place, place / "slurm.conf", apart
         self.nodes = [f"t{number}" for number in range(1, nodes + 1)]
         self.env = {"PATH": PATH, "HOME": str(place), "SLURM_CONF": str(self.conf)}
 
@@ -77,15 +78,26 @@ class Cluster:
         for name, port in zip(self.nodes, ports[1:], strict=True):
             text += f"NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=64 RealMemory=16000\n"
         text += "PartitionName=agents Nodes=ALL Default=YES MaxTime=INFINITE DefMemPerCPU=100 LLN=YES\n"
+        text += "PartitionName=alarms Nodes=ALL MaxTime=INFINITE DefMemPerCPU=100\n"
         text += "PartitionName=closed Nodes=ALL MaxTime=INFINITE State=DOWN\n"
         self.conf.write_text(text)
         (self.place / "state").mkdir()
         self.control()
         for name in self.nodes:
             (self.place / f"spool-{name}").mkdir()
-            self.run("slurmd", "-N", name)
+            self.node(name)
         idle = ("sinfo", "-h", "-p", "agents", "-t", "idle", "-o", "%D")
         until(lambda: self.run(*idle).strip() == str(len(self.nodes)), 60 + len(self.nodes))
+
+    def node(self, name: str, mounts: str = "") -> None:
+        """Start a node's daemon, with what it is to have mounted before: words of a shell."""
+        if not self._apart:
+            self.run("slurmd", "-N", name)
+            return
+        machine = self.place / f"machine-{name}"
+        machine.write_text(f"{name}0000000000000000000000000000\n")
+        begin = f'mount --bind "$0" /etc/machine-id && hostname "$1" && {mounts or ":"} && exec slurmd -N "$1"'
+        self.run("unshare", "--mount", "--uts", "sh", "-c", begin, str(machine), name)
 
     def control(self) -> None:
         """Start the controller."""
@@ -122,10 +134,12 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(settings: Mapping[str, object] = {}, nodes: int = _NODES) -> Iterator[Cluster]:
+def running_cluster(
+    settings: Mapping[str, object] = {}, nodes: int = _NODES, *, apart: bool = False
+) -> Iterator[Cluster]:
     """Yield a cluster, which is ended afterwards; `settings` replace those of its configuration."""
     with TemporaryDirectory(prefix="wks", dir="/tmp", ignore_cleanup_errors=True) as place:
-        cluster = Cluster(Path(place), nodes)
+        cluster = Cluster(Path(place), nodes, apart=apart)
         try:
             cluster.begin(settings)
             yield cluster

@@ -12,11 +12,15 @@ from pathlib import Path
 import pytest
 from tests.adapters.test_at import ENV
 from tests.processes import processes
+from tests.slurm import UNABLE, Cluster, running_cluster
 
 from wakeman.adapters.at import At
 from wakeman.adapters.memory import MemoryTimer
 from wakeman.adapters.sleep import Sleep
+from wakeman.adapters.slurm import SlurmBackend
+from wakeman.adapters.slurm.timer import JobTimer
 from wakeman.core.errors import ProgramError
+from wakeman.core.model import Host, Plan, SlurmSpec, UnitsSpec, WorkersSpec
 from wakeman.ports import Timer
 
 FAR = datetime(2035, 3, 4, 5, 6, tzinfo=UTC)
@@ -28,7 +32,25 @@ REAL = (
 )
 
 
-@pytest.fixture(params=["memory", pytest.param("sleep", marks=pytest.mark.real), pytest.param("real", marks=REAL)])
+JOB = (pytest.mark.real, pytest.mark.skipif(bool(UNABLE), reason=f"Slurm: {UNABLE}"))
+EXACT = ("sleep", "job")
+"""Those that count in seconds."""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with running_cluster(nodes=1) as cluster:
+        yield cluster
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("sleep", marks=pytest.mark.real),
+        pytest.param("job", marks=JOB),
+        pytest.param("real", marks=REAL),
+    ]
+)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -36,7 +58,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def marker(kind: str, request: pytest.FixtureRequest) -> str:
     """A marker of this test alone; real jobs of it are taken away afterwards."""
-    if kind == "sleep":
+    if kind in EXACT:
         return f"wakeman-test:{uuid.uuid4().hex}"
     return "night" if kind == "memory" else str(request.getfixturevalue("at_marker"))
 
@@ -47,6 +69,10 @@ def alarms(kind: str, request: pytest.FixtureRequest) -> Iterator[Timer]:
         yield MemoryTimer()
     elif kind == "sleep":
         yield from sleepers()
+    elif kind == "job":
+        cluster = request.getfixturevalue("cluster")
+        yield job_timer(cluster, str(request.getfixturevalue("tmp_path")))
+        cluster.run("scancel", "--me")
     else:
         request.getfixturevalue("atd")
         yield At(ENV)
@@ -59,13 +85,27 @@ def sleepers() -> Iterator[Timer]:
     timer.disarm(sorted(set(_asleep()) - before))
 
 
+def job_timer(cluster: Cluster, directory: str, partition: str = "agents") -> Timer:
+    """Return the timer of a deployment in a directory, whose alarms are jobs."""
+    spec = SlurmSpec(alarm="job", alarm_options=(f"--partition={partition}",))
+    plan = Plan(name="n", units=UnitsSpec(items=("a",)), workers=WorkersSpec(command=("true",)), slurm=spec)
+    place = dict(SlurmBackend().place(plan, directory, cluster.env))
+    timer = SlurmBackend().timer(Host(root="/", directory=directory, python=(), env=cluster.env, place=place))
+    assert timer is not None
+    return timer
+
+
 def _asleep() -> list[str]:
     return [one.place.name for one in processes("wakeman-timer") if "wakeman-timer" in one.argv]
 
 
 @pytest.fixture
-def broken(kind: str, tmp_path: Path) -> Timer:
+def broken(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Timer:
     """An alarm clock whose alarms would not fire."""
+    if kind == "job":
+        timer = job_timer(request.getfixturevalue("cluster"), str(tmp_path))
+        assert isinstance(timer, JobTimer)
+        return JobTimer({**timer._place, "sbatch": "/nowhere/sbatch"}, str(tmp_path), timer._env)
     if kind == "sleep":
         pytest.skip("it needs nothing")
     return MemoryTimer("nobody is there") if kind == "memory" else At(ENV, pid_files=[str(tmp_path / "atd.pid")])
@@ -97,7 +137,7 @@ def test_the_marker_is_a_line_of_the_body(alarms: Timer, marker: str) -> None:
 def test_an_alarm_is_queued_for_the_minute_at_or_after_it_is_due(
     kind: str, alarms: Timer, marker: str, seconds: float, minutes: int
 ) -> None:
-    if kind == "sleep":
+    if kind in EXACT:
         pytest.skip("it counts exactly")
     alarms.arm(marker, RING, FAR + timedelta(seconds=seconds))
 

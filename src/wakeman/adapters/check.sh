@@ -14,7 +14,8 @@
 # If an alarm calls it, it first queues the next alarm, and cancels that after a completed check; an alarm of an old
 # generation ends without starting Wakeman if another is queued. Output goes to check.log. If Wakeman cannot start or
 # cannot check, the wake targets are notified once, and an alarm is set if none is pending. A worker's end on another
-# host than the one named in the file `host`, if there is one, starts no check: the next alarm sees it.
+# host than the one named in the file `host`, if there is one, starts no check: the next alarm sees it, or a job that waits
+# for ends, which says so by WAKEMAN_WOKEN.
 
 by=${1:-hand} generation=${2:-} head=${3:-}
 cd "$directory" || exit 1
@@ -30,7 +31,7 @@ next=
 [ "$by" != at ] || next=$(again 2>&1)
 case $by in
     exit | hook) # where an executor has them run elsewhere, checks run on the host that `up` ran on
-        if [ -e host ] && { read -r home <host; } 2>/dev/null && [ "$home" != "$(uname -n)" ]; then
+        if [ -z "${WAKEMAN_WOKEN:-}" ] && [ -e host ] && { read -r home <host; } 2>/dev/null && [ "$home" != "$(uname -n)" ]; then
             exit 0
         fi ;;
 esac

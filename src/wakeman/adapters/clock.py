@@ -7,6 +7,8 @@ import time
 from datetime import UTC, datetime
 from functools import cache
 
+from wakeman.core.model import SHARED_BOOT
+
 
 class SystemClock:
     """The wall clock, the clock that stops during sleep, and the boot at which the latter starts."""
@@ -27,6 +29,22 @@ class SystemClock:
     def boot(self) -> str:
         """Return the id of this boot: the kernel's boot id on Linux, the second of the start on macOS."""
         return _boot()
+
+
+class SharedClock:
+    """The wall clock, as far as machines agree on it, for what several of them observe."""
+
+    def now(self) -> datetime:
+        """Read the wall clock."""
+        return datetime.now(UTC)
+
+    def mono(self) -> float:
+        """Read the wall clock in seconds. Boundary: it may be set, and counts while a machine sleeps."""
+        return time.time()
+
+    def boot(self) -> str:
+        """Return the same on each machine, and after its restart."""
+        return SHARED_BOOT
 
 
 @cache

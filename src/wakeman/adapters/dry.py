@@ -22,6 +22,7 @@ from wakeman.core.policy.ownership import Entry, Site, entry
 from wakeman.ports import (
     SOON,
     Branch,
+    Common,
     CopyingExecutor,
     Delivery,
     DialogReader,
@@ -40,6 +41,7 @@ from wakeman.ports import (
     Machine,
     Made,
     MergeResult,
+    NodeTrial,
     PathEntry,
     Pressing,
     Ran,
@@ -67,6 +69,7 @@ def dry(world: World, print_line: PrintLine) -> World:
     """
     printed: set[str] = set()
     executors: dict[str, DryExecutor] = {}
+    timers: dict[str, DryTimer] = {}
 
     def once(text: str) -> None:
         if text not in printed:
@@ -78,6 +81,12 @@ def dry(world: World, print_line: PrintLine) -> World:
         if real.address not in executors:
             executors[real.address] = DryExecutor(real, once, world.clock.now().timestamp())
         return executors[real.address]
+
+    def common(host: Host) -> Common:
+        real = world.common(host)
+        if host.directory not in timers:
+            timers[host.directory] = DryTimer(real.timer, once)
+        return Common(real.clock, timers[host.directory], lambda _: NodeTrial())
 
     def deliver(target: WakeTarget, message: str, _: Deployment) -> Delivery:
         once(f"tell {join(target.run) or target.tmux or target.address or target.name}: {message}")
@@ -94,6 +103,7 @@ def dry(world: World, print_line: PrintLine) -> World:
         registry=DryRegistry(world.registry),
         timer=DryTimer(world.timer, once),
         stand_in=DryTimer(world.stand_in, once),
+        common=common,
         files=DryFiles(world.files, once),
         machine=DryMachine(world.machine, once),
         executor=executor,

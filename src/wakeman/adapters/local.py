@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from wakeman.adapters.at import At
-from wakeman.adapters.clock import SystemClock
+from wakeman.adapters.clock import SharedClock, SystemClock
 from wakeman.adapters.disk import Disk
 from wakeman.adapters.eventlog import EventLogs
 from wakeman.adapters.executors import find
@@ -22,7 +23,7 @@ from wakeman.core.errors import NotLiveError, StorageError, UnknownNameError, Us
 from wakeman.core.model import Confinement, Deployment, Host, Network, Plan, WakeTarget
 from wakeman.core.policy.ownership import digest, refusal
 from wakeman.engine.live import IS_COPY
-from wakeman.ports import World
+from wakeman.ports import Common, World
 
 if TYPE_CHECKING:
     from wakeman.ports import (
@@ -37,9 +38,11 @@ if TYPE_CHECKING:
         Harness,
         Heard,
         Machine,
+        NodeTrial,
         Parser,
         Pressing,
         Terminal,
+        Timer,
         Watcher,
     )
 
@@ -135,6 +138,7 @@ def world(state: str | None, by: str) -> World:
         registry=registry,
         timer=At(environment),
         stand_in=Sleep(environment),
+        common=lambda host: _common(registry, directory, host),
         files=files,
         machine=machine,
         executor=executor,
@@ -254,9 +258,41 @@ def _host(
         env=dict(environment),
         confinement=confinement,
     )
+    host = msgspec.structs.replace(host, anywhere=_timer_of_place(host) is not None)
     if plan.workers.found or backend.executor(host).outlives_boot:
         return host  # what runs already, or elsewhere, takes none of this machine's memory
     return msgspec.structs.replace(host, memory_per_worker=_memory_per_worker(plan.workers.harness))
+
+
+def _common(registry: LocalRegistry, state: str, host: Host) -> Common:
+    """Return what the machines of a deployment have in common. Raises: NotLiveError for one that is not live here."""
+    _admit(registry, state, host)
+    timer = _timer_of_place(host) or At(host.env)
+    return Common(SharedClock(), timer, lambda pause: _try_node_with_registry(host, pause))
+
+
+def _timer_of_place(host: Host) -> Timer | None:
+    """Return the timer of the place where a deployment's workers run, if that runs its checks, too."""
+    backend = find(host.executor)
+    timer = getattr(backend, "timer", None)  # a protocol of three methods costs more to compare
+    return timer(host) if timer is not None else None
+
+
+def _try_node_with_registry(host: Host, pause: Callable[[float], None]) -> NodeTrial:
+    """Have the place where workers run try what a check there needs: among that, this registry."""
+    from wakeman.ports import NodeTrial, TimingBackend
+
+    backend = find(host.executor)
+    if not isinstance(backend, TimingBackend):
+        return NodeTrial()
+    os.makedirs(registry_directory(), mode=0o700, exist_ok=True)
+    token = f"{registry_directory()}/trial-{os.urandom(6).hex()}"
+    try:
+        with open(token, "x", encoding="ascii"):
+            return backend.try_node(host, token, pause)
+    finally:
+        with suppress(OSError):
+            os.unlink(token)
 
 
 def executor(name: str, environ: Mapping[str, str]) -> str:

@@ -26,6 +26,7 @@ SMOKE_TEST_S = 120.0
 AGENT_MEMORY_BYTES = 400 * 2**20
 """Bytes of memory that one agent needs, roughly."""
 
+QUEUE_MEND = "choose a partition that has room by slurm.alarm_options"
 Level = Literal["ok", "weak", "missing"]
 
 
@@ -153,7 +154,9 @@ def _after_trials(world: World, file: str | None, found: Sequence[Finding]) -> I
         else:
             yield finding
     for each in tried.values():
-        yield Finding(each.what, "missing" if each.why else "ok", each.why or "tried", each.mend if each.why else "")
+        grade: Level = "missing" if each.why else "weak" if each.weak else "ok"
+        mend = each.mend if each.why else QUEUE_MEND if each.weak else ""
+        yield Finding(each.what, grade, each.why or each.weak or each.found, mend)
 
 
 # --- probes ---------------------------------------------------------------------------------------------------

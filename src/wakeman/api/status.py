@@ -200,11 +200,20 @@ class RowTaken(Value, frozen=True, kw_only=True):
 class AlarmStatus(Value, frozen=True, kw_only=True):
     """The alarm that runs the next check."""
 
-    kind: Annotated[str, Meta(description="Its timer: `at`; `sleep`, a process that sleeps, if `at` does not work.")]
+    kind: Annotated[
+        str,
+        Meta(
+            description="Its timer: `at`; `slurm`, a job of the cluster; `sleep`, a process that sleeps, if these do "
+            "not work."
+        ),
+    ]
     job: Annotated[str | None, Meta(description="Its number there; null if it cannot be found again.")]
     generation: Annotated[int, Meta(description="Number of alarms set so far.")]
     stands: Annotated[bool, Meta(description="It is pending and would fire.")]
     every: Annotated[float, Meta(description="Seconds between two alarms, as it is now.")]
+    waits: Annotated[
+        str | UnsetType, Meta(description="What it waits for in the queue although it is due, in Slurm's words.")
+    ] = UNSET
 
 
 class ReviewStatus(Value, frozen=True, kw_only=True):
@@ -364,8 +373,9 @@ def after(world: World, d: Deployment, code: int = 0) -> Answer[Status]:
 def describe(world: World, d: Deployment, at: datetime | None) -> Status:
     """Return the status of a deployment that is live here; `at` is when it was last observed."""
     now = world.clock.now()
-    stands = d.alarm is not None and alarm.alarm_is_pending(world, d, now)
-    return located(world, d, shape(d, now, at, stands=stands, watched=True))
+    late = alarm.alarm_waits(world, d, now)
+    stands = bool(late) or (d.alarm is not None and alarm.alarm_is_pending(world, d, now))
+    return located(world, d, shape(d, now, at, stands=stands, watched=True, late=late))
 
 
 def located(world: World, d: Deployment, data: Status) -> Status:
@@ -420,10 +430,13 @@ def _room(world: World, d: Deployment, known: Mapping[str, FileFingerprint]) -> 
     )
 
 
-def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool, watched: bool = False) -> Status:
+def shape(
+    d: Deployment, now: datetime, at: datetime | None, *, stands: bool, watched: bool = False, late: str = ""
+) -> Status:
     """Return the status as of `now`, without observing anything; `stands`: its alarm is pending.
 
-    Shape: `watched` where the alarm was looked for, so that one that does not stand is gone.
+    Shape: `watched` where the alarm was looked for, so that one that does not stand is gone; `late` is what it waits
+    for that is due.
     """
     needs, waits = needed(d, now, alarm_gone=watched and not stands), waiting(d, now)
     rests = resting(d) if d.outcome == "open" else {}
@@ -451,7 +464,7 @@ def shape(d: Deployment, now: datetime, at: datetime | None, *, stands: bool, wa
         validators=_side_sessions(d, now),
         decision=RowTaken(row=d.row, why=d.row_why, held=d.held or None, at=time(d.row_at)),
         next_check=time(d.alarm.due) if d.alarm is not None else None,
-        alarm=_alarm(d, stands=stands),
+        alarm=_alarm(d, stands=stands, late=late),
         confined=d.host.confinement.words if d.host.confinement is not None else None,
         log=f"{d.host.directory}/events.jsonl",
         events=d.seq,
@@ -598,11 +611,16 @@ def _unobserved(d: Deployment) -> str | None:
     return next((why for why in unknown if not why.startswith(INTERNAL_ERROR)), None)
 
 
-def _alarm(d: Deployment, *, stands: bool) -> AlarmStatus | None:
+def _alarm(d: Deployment, *, stands: bool, late: str) -> AlarmStatus | None:
     if d.alarm is None:
         return None
     return AlarmStatus(
-        kind=d.alarm.kind, job=d.alarm.job or None, generation=d.alarm.generation, stands=stands, every=every(d)
+        kind=d.alarm.kind,
+        job=d.alarm.job or None,
+        generation=d.alarm.generation,
+        stands=stands,
+        every=every(d),
+        waits=late or UNSET,
     )
 
 

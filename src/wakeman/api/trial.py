@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from wakeman.core.errors import ProgramError, WakemanError
 from wakeman.core.model import Host, Plan
+from wakeman.core.model.plan import DEFAULT_EXECUTOR
 from wakeman.engine.attempt.compose import shortened_start
 from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.ports import Carried, CopyingExecutor, Executor, HoldingExecutor, Made, SessionInfo, Start, World
@@ -34,17 +35,26 @@ ROOM_BYTES = 128 * 1024
 TRIAL_PREFIX = ".trial-"
 """How the name of the trial's directory begins."""
 SPOOL = "look at its spool: df /var/spool/cron/atjobs or /var/spool/at, and ls -ld of it"
+NODE_CHECKS = "alarm"
+"""What was tried where checks run as jobs."""
+NODE_WAIT_S = 60.0
+"""Seconds in which such a job should begin."""
 TRIAL_MARK = "trial/"
 """How the mark of its session begins."""
 TRIAL_PROGRAM = b"#!/bin/sh\nexit 0\n"
 
 
 class Trial(NamedTuple):
-    """One thing that was tried; `why` it failed, "" if it did not, and what mends it."""
+    """One thing that was tried; `why` it failed, "" if it did not, and what mends it.
+
+    Shape: `found` is said of one that did not, `weak` instead of it.
+    """
 
     what: str
     why: str = ""
     mend: str = ""
+    found: str = "tried"
+    weak: str = ""
 
 
 def trials(
@@ -65,7 +75,10 @@ def trials(
             tried = _try_state(world, place)
             yield tried
             if not tried.why and not plan.workers.found:
-                yield _try_session(world, plan, root, place, pause, resolved)
+                tried = _try_session(world, plan, root, place, pause, resolved)
+                yield tried
+                if not tried.why and plan.workers.executor != DEFAULT_EXECUTOR:
+                    yield from _try_node(world, resolved or world.host(plan, root, place), place, pause)
     except WakemanError as fault:
         yield _unusable(world, fault)
     yield from _try_outputs(outputs)
@@ -166,6 +179,20 @@ def _try_session(
             _removed(executor, made, mark, pause)
     except WakemanError as fault:
         return Trial(what, str(fault), fault.hint)
+
+
+def _try_node(world: World, host: Host, place: str, pause: Callable[[float], None]) -> Iterator[Trial]:
+    """Have a job run there what a check needs, with the log's lock held between it and here, where checks are jobs."""
+    if not host.anywhere:
+        return
+    try:
+        found = world.common(replace(host, directory=place)).try_node(pause)
+    except WakemanError as fault:
+        yield Trial(NODE_CHECKS, str(fault), fault.hint)
+        return
+    said = f"a check can run on node {found.node}; its job began {found.waited_s:.1f} s after it was asked for"
+    late = f"{said}: an alarm comes as late" if found.waited_s > NODE_WAIT_S else ""
+    yield Trial(NODE_CHECKS, found.why, found.mend, said, late)
 
 
 def _run_to_its_end(

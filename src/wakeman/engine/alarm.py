@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from wakeman.core.digests import sha256
-from wakeman.core.errors import ProgramError
+from wakeman.core.errors import NotLiveError, ProgramError
 from wakeman.core.log import events as e
 from wakeman.core.model import Alarm, Deployment, Host, WakeTarget
 from wakeman.core.policy.limits import every, longest
 from wakeman.engine import layout
+from wakeman.engine.common import early_timer_of, timer_of
 
 if TYPE_CHECKING:
     from wakeman.ports import Job, World
@@ -24,6 +25,8 @@ ALARM = "at"
 """Author, in the log, of a check that an alarm has started, with any timer."""
 ALARM_AHEAD_MIN_S = 60.0
 """Minimum seconds until an alarm: `at` counts in minutes."""
+JOB_AHEAD_MIN_S = 10.0
+"""Minimum seconds until an alarm that is a job of a cluster: its controller takes some to start one."""
 DISARM_PASSES_MAX = 3
 """Searches of the queue for jobs to remove, at most."""
 ALARM_BEYOND_PACE_S = 180.0
@@ -54,7 +57,7 @@ def first_alarm(world: World, d: Deployment, now: datetime) -> Iterator[list[e.D
         yield [e.Draft(armed)] if armed is not None else []
     except BaseException:  # Ctrl-C too: otherwise the alarm would be left without a deployment
         with suppress(ProgramError):
-            world.timer.disarm([armed.alarm.job] if armed is not None and armed.alarm.job else [])
+            timer_of(world, d).disarm([armed.alarm.job] if armed is not None and armed.alarm.job else [])
         _wake(world, d, "")
         raise
 
@@ -64,6 +67,8 @@ def repeat_timer(world: World, d: Deployment) -> None:
 
     Shape: it has the same generation, so there is only one chain of timers, which ends when another alarm is set.
     """
+    if d.host.anywhere:
+        return  # such an alarm counts in seconds, and the next one follows it
     below = every(d) < ALARM_AHEAD_MIN_S
     if d.alarm is not None and d.alarm.job and below and world.by.partition(":")[0] == ALARM:
         _sleep(world, d, every(d), check_argv(d.host, ALARM, str(d.alarm.generation), f"{d.seq}:{d.hash}"))
@@ -79,7 +84,17 @@ def replaced(world: World, d: Deployment, old: Alarm | None) -> None:
         _wake(world, d, "")
     if old is not None and old.job and new is not None and new is not old and new.due > world.clock.now():
         with suppress(ProgramError):
-            world.timer.disarm([old.job])
+            timer_of(world, d).disarm(_others(world, d, new, old))
+
+
+def _others(world: World, d: Deployment, new: Alarm, old: Alarm) -> list[str]:
+    """Return the jobs in whose place an alarm was set.
+
+    Shape: where a request without an answer may have been taken, each of this deployment's that is queued.
+    """
+    if not d.host.anywhere or not new.job:
+        return [old.job]
+    return [job.job for job in timer_of(world, d).find(marker(d)) if job.job != new.job]
 
 
 def remove_all(world: World, d: Deployment) -> None:
@@ -98,8 +113,34 @@ def remove_all(world: World, d: Deployment) -> None:
             break
         recorded = set()
         with suppress(ProgramError):
-            world.timer.disarm(sorted(jobs))
+            timer_of(world, d).disarm(sorted(jobs))
     _wake(world, d, "", SOON)
+    if d.host.anywhere:
+        _remove_other_jobs(world, d, SOON)
+
+
+def _remove_other_jobs(world: World, d: Deployment, soon: str) -> None:
+    """Remove the jobs that are to start a check and are no alarms."""
+    timer = timer_of(world, d)
+    with suppress(ProgramError):
+        timer.disarm([job.job for job in timer.find(marker(d) + soon)])
+    _wake_at_end(world, d, ())
+
+
+def wake_at_end(world: World, d: Deployment) -> None:
+    """Have a check run once a worker's session has ended, where no process is left there to start one. A failure is
+    harmless: the alarm follows anyway.
+    """
+    _wake_at_end(world, d, check_argv(d.host, "exit"))
+
+
+def _wake_at_end(world: World, d: Deployment, argv: Sequence[str]) -> None:
+    from wakeman.ports import WakingExecutor
+
+    executor = world.executor(d.host)
+    if isinstance(executor, WakingExecutor):
+        with suppress(ProgramError):
+            executor.wake_at_end(argv)
 
 
 def soon(world: World, d: Deployment, seconds: float, by: str) -> None:
@@ -108,10 +149,11 @@ def soon(world: World, d: Deployment, seconds: float, by: str) -> None:
 
     due = world.clock.now() + timedelta(seconds=seconds)
     with suppress(ProgramError):
-        waiting = world.stand_in.find(marker(d) + SOON)
+        timer = early_timer_of(world, d)
+        waiting = timer.find(marker(d) + SOON)
         if not any(job.due <= due for job in waiting):
-            world.stand_in.arm(marker(d) + SOON, check_argv(d.host, by), due)
-            world.stand_in.disarm([job.job for job in waiting])
+            timer.arm(marker(d) + SOON, check_argv(d.host, by), due)
+            timer.disarm([job.job for job in waiting])
 
 
 def _sleep(world: World, d: Deployment, seconds: float, argv: Sequence[str]) -> Alarm | None:
@@ -138,24 +180,50 @@ def check_argv(host: Host, by: str, *more: str) -> tuple[str, ...]:
 
 def _queued(world: World, d: Deployment) -> list[Job]:
     try:
-        return world.timer.find(marker(d))
+        return timer_of(world, d).find(marker(d))
     except ProgramError:
         return []  # without this timer nothing can be queued
 
 
 def alarm_is_pending(world: World, d: Deployment, now: datetime) -> bool:
-    """Return whether the recorded alarm is pending and would fire."""
+    """Return whether the recorded alarm is pending and would fire. Boundary: one that is due may wait for room."""
     alarm = d.alarm
-    if alarm is None or alarm.due <= now or alarm.due > now + timedelta(seconds=longest(d) + ALARM_BEYOND_PACE_S):
+    if alarm is None or alarm.due > now + timedelta(seconds=longest(d) + ALARM_BEYOND_PACE_S):
         return False
+    if alarm.due <= now:
+        return bool(alarm_waits(world, d, now))
     if not alarm.job:
         return world.stand_in.pending("", marker(d))
-    return not world.timer.weakness() and world.timer.pending(alarm.job, marker(d))
+    try:
+        timer = timer_of(world, d)
+        return not timer.weakness() and timer.pending(alarm.job, marker(d))
+    except NotLiveError:  # a copy's: what it names is not asked
+        return False
+
+
+def is_unattended(world: World, d: Deployment) -> bool:
+    """Return whether no check comes by itself now, so that who waits is to make it: its alarm is gone, or is late."""
+    now = world.clock.now()
+    return not d.paused_at and (not alarm_is_pending(world, d, now) or bool(alarm_waits(world, d, now)))
+
+
+def alarm_waits(world: World, d: Deployment, now: datetime) -> str:
+    """Return what the alarm waits for that is due; "" for one that is not due, or waits for nothing."""
+    from wakeman.ports import QueuedTimer
+
+    alarm = d.alarm
+    if not d.host.anywhere or alarm is None or not alarm.job or alarm.due > now:
+        return ""
+    with suppress(ProgramError, NotLiveError):
+        timer = timer_of(world, d)
+        if isinstance(timer, QueuedTimer):
+            return timer.waits(alarm.job, marker(d))
+    return ""
 
 
 def can_be_better(world: World, d: Deployment) -> bool:
     """Return whether the stand-in is the alarm, and the machine's timer works again: only that outlives a restart."""
-    return d.alarm is not None and not d.alarm.job and not world.timer.weakness()
+    return d.alarm is not None and not d.alarm.job and not timer_of(world, d).weakness()
 
 
 def arm(
@@ -168,17 +236,20 @@ def arm(
     """
     _equip(world, d)
     generation = d.generation + 1
-    weak = world.timer.weakness()
+    timer = timer_of(world, d)
+    weak = timer.weakness()
     argv = check_argv(d.host, ALARM, str(generation), f"{d.seq}:{d.hash}")
     alarm: Alarm | None = None
     if not weak:
         due = fire_time(now, every(d))
+        if d.host.anywhere:
+            due = now + timedelta(seconds=max(every(d), JOB_AHEAD_MIN_S))
         try:
-            job = world.timer.arm(marker(d), argv, due)
-            alarm = Alarm(kind=world.timer.name, generation=generation, due=due, job=job.job)
+            job = timer.arm(marker(d), argv, due)
+            alarm = Alarm(kind=timer.name, generation=generation, due=job.due, job=job.job)
         except ProgramError as fault:
             weak = str(fault)
-    if (weak and or_stand_in()) or (alarm is not None and every(d) < ALARM_AHEAD_MIN_S):
+    if (weak and or_stand_in()) or (alarm is not None and not d.host.anywhere and every(d) < ALARM_AHEAD_MIN_S):
         asleep = _sleep(world, d, every(d), argv)
         alarm = alarm or (asleep and replace(asleep, generation=generation))
     if alarm is None:
@@ -216,7 +287,7 @@ def script(world: World, d: Deployment, targets: Sequence[WakeTarget]) -> bytes:
         "    :",
         "}",
     )
-    parts = ("\n".join(head).encode("utf-8", "surrogateescape"), world.timer.shell(), world.checker())
+    parts = ("\n".join(head).encode("utf-8", "surrogateescape"), timer_of(world, d).shell(), world.checker())
     return b"\n\n".join(part.strip() for part in parts) + b"\n"
 
 

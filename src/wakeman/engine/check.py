@@ -14,6 +14,7 @@ from wakeman.core.log import events as e
 from wakeman.core.log.chunks import CHUNK_BYTES, chunks
 from wakeman.core.model import Deployment, OpenIntent
 from wakeman.core.policy.attempts import missing
+from wakeman.engine.common import clock_of
 from wakeman.engine.effects.alarm import Rearm, Soon, ensure
 from wakeman.engine.live import LOCK_WAIT_DEFAULT_S, hold
 from wakeman.engine.observe import calm
@@ -76,9 +77,10 @@ class LaunchRow(Struct):
         if self.pause is None or not (due or at_work):
             return False
         self.burst = True
-        until = due or world.clock.mono() + BURST_S
+        clock = clock_of(world, d)
+        until = due or clock.mono() + BURST_S
         with world.logs.stand_by(d.name) as wanted:
-            while wanted is not None and not wanted() and (left := until - world.clock.mono()) > 0:
+            while wanted is not None and not wanted() and (left := until - clock.mono()) > 0:
                 self.pause(min(left, STAND_BY_POLL_S))
         if wanted is None and due:
             _launch_by_timer(world, d, due)
@@ -163,7 +165,7 @@ def _launch_by_timer(world: World, d: Deployment, due: float) -> None:
     """Leave the next launch of a row to a timer; `due` is on the monotonic clock."""
     from wakeman.engine.alarm import soon
 
-    soon(world, d, max(0.0, due - world.clock.mono()), "timer")
+    soon(world, d, max(0.0, due - clock_of(world, d).mono()), "timer")
 
 
 def _more_will_come(d: Deployment, unit: Waiting, waiting: Sequence[Waiting]) -> bool:

@@ -44,7 +44,7 @@ def hold(world: World, name: str, wait: float = LOCK_WAIT_DEFAULT_S, *, adopting
         host = log.deployment.host
         if refusal(known, site, replace(host, identity=None) if adopting else host):
             raise NotLiveError(*_told(world, name, log.deployment))
-        if known is not None and known.boot != site.boot:
+        if known is not None and known.boot != site.boot and not known.anywhere:
             world.registry.enrol(directory, host)
         yield log
 

@@ -101,8 +101,7 @@ def _mark(world: World, d: Deployment) -> object:
 def _tended(world: World, name: str, *, push: float | None) -> Deployment:
     """Read the log; before that, run a check if no other process would."""
     d = world.logs.read(name)
-    unattended = not d.paused_at and not alarm.alarm_is_pending(world, d, world.clock.now())
-    if d.outcome == "open" and (push is not None or unattended):
+    if d.outcome == "open" and (push is not None or alarm.is_unattended(world, d)):
         try:
             return check(world, name)
         except BusyError:

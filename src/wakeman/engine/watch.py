@@ -299,7 +299,7 @@ class _Watching:
         now = self._now()
         if now - self.tended >= ALARM_TEND_S:
             self.tended = now
-            if not self.d.paused_at and not alarm.alarm_is_pending(self.world, self.d, self.world.clock.now()):
+            if alarm.is_unattended(self.world, self.d):
                 self.wanted = self.wanted or "watch"
         if not self.wanted or now < self.next_check or self.d.outcome != "open":
             return

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wakeman.ports.backend import Backend as Backend
     from wakeman.ports.backend import InspectedBackend as InspectedBackend
+    from wakeman.ports.backend import NodeTrial as NodeTrial
+    from wakeman.ports.backend import TimingBackend as TimingBackend
     from wakeman.ports.client import ClientVersion as ClientVersion
     from wakeman.ports.client import Command as Command
     from wakeman.ports.client import DialogReader as DialogReader
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from wakeman.ports.executor import SessionInfo as SessionInfo
     from wakeman.ports.executor import Sought as Sought
     from wakeman.ports.executor import Start as Start
+    from wakeman.ports.executor import WakingExecutor as WakingExecutor
     from wakeman.ports.files import STATE_MARKER as STATE_MARKER
     from wakeman.ports.files import EntryKind as EntryKind
     from wakeman.ports.files import Files as Files
@@ -66,10 +69,12 @@ if TYPE_CHECKING:
     from wakeman.ports.terminal import Terminal as Terminal
     from wakeman.ports.timer import SOON as SOON
     from wakeman.ports.timer import Job as Job
+    from wakeman.ports.timer import QueuedTimer as QueuedTimer
     from wakeman.ports.timer import Timer as Timer
     from wakeman.ports.watcher import FileChanges as FileChanges
     from wakeman.ports.watcher import Watch as Watch
     from wakeman.ports.watcher import Watcher as Watcher
+    from wakeman.ports.world import Common as Common
     from wakeman.ports.world import Delivery as Delivery
     from wakeman.ports.world import Heard as Heard
     from wakeman.ports.world import World as World
@@ -77,7 +82,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "clock": ("Clock",),
     "log_store": ("Writer", "Logs"),
-    "backend": ("Backend", "InspectedBackend"),
+    "backend": ("Backend", "InspectedBackend", "NodeTrial", "TimingBackend"),
     "executor": (
         "Carried",
         "CopyingExecutor",
@@ -91,9 +96,10 @@ _MODULES = {
         "SessionInfo",
         "Sought",
         "Start",
+        "WakingExecutor",
     ),
     "terminal": ("KEYS", "CrowdTerminal", "KeyedTerminal", "PaintedTerminal", "Terminal"),
-    "timer": ("SOON", "Job", "Timer"),
+    "timer": ("SOON", "Job", "QueuedTimer", "Timer"),
     "files": ("STATE_MARKER", "EntryKind", "Installed", "PathEntry", "Files"),
     "parser": ("Parser",),
     "profiles": ("FoundProfiles",),
@@ -117,7 +123,7 @@ _MODULES = {
     ),
     "repository": ("Branch", "Kept", "Merge", "MergeResult", "Git"),
     "registry": ("Registry",),
-    "world": ("Delivery", "Heard", "World"),
+    "world": ("Common", "Delivery", "Heard", "World"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

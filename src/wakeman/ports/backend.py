@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from wakeman.core.model import Host, Plan
 from wakeman.ports.executor import Executor
+from wakeman.ports.timer import Timer
 
 
 class Backend(Protocol):
@@ -34,4 +37,31 @@ class InspectedBackend(Backend, Protocol):
         """Return what of the place could lose a worker, or its end, each with who mends it and how.
 
         Raises: ProgramError when it does not answer.
+        """
+
+
+class NodeTrial(Struct, frozen=True):
+    """What a job found on a node that was to run a check there: `why` it cannot, "" if it can, and what mends it.
+
+    Units: `waited_s` is the time from the request to the beginning of the job.
+    """
+
+    node: str = ""
+    waited_s: float = 0.0
+    why: str = ""
+    mend: str = ""
+
+
+@runtime_checkable
+class TimingBackend(Backend, Protocol):
+    """A kind of place that can run checks later, on any of its machines."""
+
+    def timer(self, host: Host) -> Timer | None:
+        """Return the timer of a deployment whose checks it runs; None for one whose checks run where `up` ran."""
+
+    def try_node(self, host: Host, token: str, pause: Callable[[float], None]) -> NodeTrial:
+        """Have a job try what a check on a node needs: the log's lock, held between there and here; the recorded
+        programs; the file `token`, which is in the registry of this user.
+
+        Effects: a job is run and ends; files are made in `host.directory`.
         """

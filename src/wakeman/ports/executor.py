@@ -209,6 +209,18 @@ class HoldingExecutor(Protocol):
 
 
 @runtime_checkable
+class WakingExecutor(Protocol):
+    """An executor whose place can run a command once a session has ended, so that nobody need look for that."""
+
+    def wake_at_end(self, argv: Sequence[str]) -> None:
+        """Have a command run once, as soon as any of the sessions that are not over has ended.
+
+        Shape: in place of the command before; without words nothing is to run any more. Nothing is changed where one
+        already waits for all of them. Raises: ProgramError.
+        """
+
+
+@runtime_checkable
 class CopyingExecutor(Protocol):
     """An executor whose machines may have copies of files."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -18,6 +18,17 @@ class Job(Struct, frozen=True):
     job: str
     due: datetime
     body: str
+
+
+@runtime_checkable
+class QueuedTimer(Protocol):
+    """A timer whose jobs may have to wait for room when they are due."""
+
+    def waits(self, job: str, marker: str) -> str:
+        """Return what a job waits for that is due, in words of the place; "" for none, and for one that is gone.
+
+        Raises: ProgramError when the place does not answer.
+        """
 
 
 class Timer(Protocol):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wakeman.core.model import Deployment, Host, Plan, WakeTarget
+    from wakeman.ports.backend import NodeTrial
     from wakeman.ports.client import ClientVersion, DialogReader, Harness, Pressing
     from wakeman.ports.clock import Clock
     from wakeman.ports.confiner import Confiner
@@ -44,6 +45,16 @@ class Heard(Struct, frozen=True):
     why: str = ""
 
 
+class Common(Struct, frozen=True):
+    """What the machines have in common on which a deployment is live, if it is so on several."""
+
+    clock: Clock
+    timer: Timer  # theirs, whose jobs any of them may run: also for delays in seconds
+    try_node: Callable[
+        [Callable[[float], None]], NodeTrial
+    ]  # whether a job can run a check; the argument lets time pass
+
+
 class World(Struct, frozen=True):
     """One of each. `executor` and `harness` are looked up by name (UnknownNameError lists those known)."""
 
@@ -53,6 +64,7 @@ class World(Struct, frozen=True):
     registry: Registry  # which deployments are live here
     timer: Timer  # the machine's, which survives everything else
     stand_in: Timer  # for delays in seconds, and where the other cannot be used
+    common: Callable[[Host], Common]  # of a host that is live anywhere
     files: Files
     machine: Machine
     executor: Callable[[Host], Executor]

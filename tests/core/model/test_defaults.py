@@ -80,6 +80,7 @@ SAID = {
     "cleanup.rounds": 2,
     "cleanup.after": 120.0,
     "cleanup.when": "each",
+    "slurm.alarm": "at",
     "slurm.cpus": 1,
     "ssh.files": "shared",
     "limits.give_up": 21600.0,

@@ -31,11 +31,13 @@ def rehearsal(
     """Make the memory world for a plan.
 
     Shape: each unit takes as long as drawn for it; workers in `early` end after that many units, those in `hang` never
-    end. With a `queue`, workers are its jobs; an end on a node starts no check, as it does nowhere but on this machine.
+    end. With a `queue`, workers are its jobs; an end on a node starts no check, unless checks are jobs themselves.
     """
     content, source = _sizes(plan.verify)
     takes = partial(_drawn, unit, seed)
-    stage = MemoryWorld(usual=Act(takes=takes, content=content), queue=queue, push=queue is None)
+    stage = MemoryWorld(
+        usual=Act(takes=takes, content=content), queue=queue, push=queue is None or plan.slurm.alarm == "job"
+    )
     stage.logs.alone, stage.files.held.touched = True, set()
     for share in shares:
         hangs = share.name in hang

@@ -21,12 +21,14 @@ from wakeman.core.model import Agent, Deployment, Host, Plan, WakeTarget
 from wakeman.core.queueing import QueueModel, QueueUse
 from wakeman.ports import (
     ClientVersion,
+    Common,
     Delivery,
     DialogReader,
     FoundProfiles,
     Harness,
     Heard,
     KeyedTerminal,
+    NodeTrial,
     Pressing,
     Report,
     Terminal,
@@ -63,6 +65,7 @@ class MemoryWorld:
         self.git = MemoryGit(self.files)
         self.alarms = MemoryTimer()
         self.sleepers = MemoryTimer(name="sleep", exact=True)
+        self.jobs = MemoryTimer(name="slurm", exact=True)
         self.logs = MemoryLogs(self.clock)
         self.registry = MemoryRegistry()
         self.harness = MemoryHarness(self.reports)
@@ -79,6 +82,7 @@ class MemoryWorld:
             registry=self.registry,
             timer=self.alarms,
             stand_in=self.sleepers,
+            common=lambda _: Common(self.clock, self.jobs, lambda _: NodeTrial()),
             files=self.files,
             machine=self.machine,
             executor=lambda _: self.sessions,
@@ -133,7 +137,7 @@ class MemoryWorld:
     def _pending(self) -> Iterator[datetime]:
         if self.push and self.sessions.pushes:
             yield self.clock.at
-        yield from (job.due for timer in (self.alarms, self.sleepers) for job, _ in timer.jobs.values())
+        yield from (job.due for timer in self._timers() for job, _ in timer.jobs.values())
         step = self.sessions.next_step()
         if step is not None:
             yield step
@@ -142,13 +146,16 @@ class MemoryWorld:
         now = self.clock.at
         calls = [argv for argv in self.sessions.pushes if self.push]
         self.sessions.pushes.clear()
-        for timer in (self.alarms, self.sleepers):
+        for timer in self._timers():
             due = [job for job, _ in timer.jobs.values() if job.due <= now]
             calls += [timer.jobs.pop(job.job)[1] for job in due]
         for argv in calls:
             if len(argv) > 3 and self._stale(argv[1], int(argv[3])):
                 continue
             check(self.world(f"{argv[2]}:1"), argv[4] if len(argv) > 4 else "")
+
+    def _timers(self) -> tuple[MemoryTimer, ...]:
+        return self.alarms, self.sleepers, self.jobs
 
     def _host(self, plan: Plan, root: str, directory: str) -> Host:
         confinement = (
@@ -161,13 +168,14 @@ class MemoryWorld:
             place={"socket": "/memory", "tmux": "tmux"},
             python=("wakeman",),
             confinement=confinement,
+            anywhere=plan.workers.executor == "slurm" and plan.slurm.alarm == "job",
         )
 
     def _stale(self, script: str, generation: int) -> bool:
         """Return whether `check.sh` would end at once: its alarm is outdated, and another is pending."""
         file = script.rpartition("/")[0] + "/generation"
         latest = self.files.read(file) if self.files.marks([file]) else b"0"
-        return generation < int(latest) and bool(self.alarms.jobs)
+        return generation < int(latest) and bool(self.alarms.jobs or self.jobs.jobs)
 
     def _harness(self, name: str) -> Harness:
         del name

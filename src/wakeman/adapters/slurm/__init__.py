@@ -22,36 +22,35 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from wakeman.adapters.asking import Told, ask
 from wakeman.adapters.slurm.batches import Batches, JobTask, KeptTask, job_name
+from wakeman.adapters.slurm.calls import QUEUE_S, SUBMIT_S, UNSURE, call_slurm, slurm_words
 from wakeman.adapters.slurm.queue import QUEUE_COLUMNS, Queue, read_rows, session_of
+from wakeman.adapters.slurm.timer import EndWaker, JobTimer, check_request, woken
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.text import sanitise
 from wakeman.ports import Listing, Made, Phase, SessionInfo, Start
 from wakeman.ports.executor import OVER
 
 if TYPE_CHECKING:
+    from wakeman.adapters.asking import Told
     from wakeman.adapters.slurm.allocation import HeldAllocation
     from wakeman.adapters.slurm.terminals import JobTerminals
     from wakeman.core.model import Host, Plan
+    from wakeman.ports import NodeTrial
 
-SUBMIT_S = 60.0
-"""Seconds that `sbatch` may take: it repeats a request that the controller is too busy to take."""
-QUEUE_S = 20.0
-"""Seconds that any other call may take."""
 CANCELS_PER_CALL_MAX = 500
+ENDS_MAX = 2000
+"""Sessions at most that one job waits for: 40 kB of a request."""
 PLAN_MEND = "change [slurm] in the plan, or ask the site"
 JOB = os.path.join(os.path.dirname(__file__), "job.sh")
 HOLD = os.path.join(os.path.dirname(__file__), "hold.sh")
 _COMMENT = r"[\w:;]+"
-_UNSURE = re.compile(r"timed out|Unable to contact|onnection|Zero Bytes|temporarily|(?i:submit limit|MaxSubmit)")
-"""What `sbatch` says when the controller may have accepted a request, or would later: it is no refusal of a plan."""
 PANE = (
     'state=$WAKEMAN_JOB; unset WAKEMAN_JOB; (exec "$@"); code=$?;'
     ' echo "$code" >"$state/status.tmp" && mv "$state/status.tmp" "$state/status"; exit "$code"'
@@ -87,6 +86,7 @@ class Slurm:
         self._env = {**env, **({"SLURM_CONF": place["conf"]} if place.get("conf") else {})}
         self._batches = Batches(directory)
         self._known: tuple[list[KeptTask], Queue] | None = None
+        self._stale = True  # whether anything was submitted or cancelled since the queue was listed
 
     @property
     def address(self) -> str:
@@ -113,12 +113,12 @@ class Slurm:
         """
         told = self._ask(self._place["squeue"], "--me", "--noheader", "--array", "--states=all", "-O", QUEUE_COLUMNS)
         if told.code:
-            raise ProgramError(f"slurm: {_slurm_words(told)}", "sinfo")
+            raise ProgramError(f"slurm: {slurm_words(told)}", "sinfo")
         try:
             queue = Queue(read_rows(told.out.decode(errors="replace")))
         except ValueError as fault:
             raise ProgramError(f"slurm: cannot read what squeue prints: {sanitise(str(fault), 200)}", "sinfo") from None
-        self._known = self._batches.kept(), queue
+        self._known, self._stale = (self._batches.kept(), queue), False
 
     def _sessions(self) -> Iterator[tuple[KeptTask, SessionInfo]]:
         """Yield what is listed: not what was cancelled and is over."""
@@ -165,12 +165,13 @@ class Slurm:
 
     def _submitted(self, *argv: str) -> tuple[str, str]:
         """Call `sbatch`; return the job's id, or why Slurm refuses. Raises: ProgramError if it may have taken it."""
+        self._stale = True
         told = self._ask(*argv, timeout=SUBMIT_S)
         base = told.out.decode(errors="replace").strip().partition(";")[0]
         if not told.code and base.isdigit():
             return base, ""
-        why = _slurm_words(told)
-        if _UNSURE.search(why):
+        why = slurm_words(told)
+        if UNSURE.search(why):
             raise ProgramError(f"slurm: {why}", "sinfo")
         return "", why
 
@@ -199,6 +200,7 @@ class Slurm:
         from wakeman.adapters.slurm.scripts import job_script
 
         self._claim_checks()
+        self._stale = True
         allocation = self._batches.allocation
         if allocation.read() is None:
             allocation.write(JOB)
@@ -264,6 +266,7 @@ class Slurm:
         if not ends:
             return 0
         self.refresh()
+        self._stale = True
         wanted = set(ends)
         found = [(task, info) for task, info in self._sessions() if (info.session_id, info.mark) in wanted]
         live = [task for task, info in found if not info.over]
@@ -284,8 +287,8 @@ class Slurm:
         named = [job for job in jobs if job]
         for at in range(0, len(named), CANCELS_PER_CALL_MAX):
             told = self._ask(self._place["scancel"], *options, *named[at : at + CANCELS_PER_CALL_MAX])
-            if told.code and _UNSURE.search(_slurm_words(told)):
-                raise ProgramError(f"slurm: {_slurm_words(told)}", "sinfo")
+            if told.code and UNSURE.search(slurm_words(told)):
+                raise ProgramError(f"slurm: {slurm_words(told)}", "sinfo")
 
     def _settle(self, batches: Iterable[str]) -> None:
         """Move batches away of which nothing is listed any more."""
@@ -352,14 +355,43 @@ class Slurm:
         told = ((task.mark, row.comment) for task, _ in self._sessions() if (row := queue.of(task)) is not None)
         return [(mark, comment) for mark, comment in told if re.fullmatch(_COMMENT, comment)]
 
+    def wake_at_end(self, argv: Sequence[str]) -> None:
+        """Have a job run a command once any session has ended: it depends on each, and starts with the first end.
+
+        Shape: it is written before `sbatch`, under an id that stands in its name, as a batch is; so there is one.
+        """
+        waker = EndWaker(self._batches.place)
+        if self._stale:
+            self.refresh()
+        now, queue = waker.read(), self._known[1] if self._known else Queue()
+        row = queue.named(now.name) if now is not None else None
+        queued = now is not None and row is not None and row.phase == "queued"
+        waited = [task for task, info in self._sessions() if argv and not info.over]
+        live = sorted({self._end_of(task) for task in waited} - {""})
+        if queued and now is not None and live and set(live) <= set(now.jobs):
+            return
+        if queued and row is not None:
+            self._ask(self._place["scancel"], "--state=PENDING", row.raw)
+        if live:
+            name = waker.write(live)
+            after = "?".join(f"afterany:{job}" for job in live[:ENDS_MAX])
+            words = (f"--dependency={after}", f"--job-name={job_name(self._directory, name)}")
+            job, why = self._submitted(*check_request(self._place, self._directory), *words, f"--wrap={woken(argv)}")
+            if why:
+                raise ProgramError(f"slurm: {why}")
+            waker.submitted(job)
+            steps = {(task.batch, task.number) for task in waited if task.held is not None}
+            if steps and any(task.over for task in self._batches.kept() if (task.batch, task.number) in steps):
+                self._ask(self._place["scontrol"], "update", f"JobId={job}", "Dependency=")  # it came too late for one
+
+    def _end_of(self, task: KeptTask) -> str:
+        """Return the job with which a session ends; "" while it is not known."""
+        base = self._base(task)
+        return base if task.held is not None or not base else f"{base}_{task.number}"
+
     def _ask(self, *argv: str, timeout: float = QUEUE_S) -> Told:
         """Call a program of Slurm's. Raises: ProgramError on a time-out, or when it cannot be run."""
-        try:
-            return ask(argv, self._env, timeout)
-        except TimeoutError:
-            raise ProgramError(f"slurm: no answer of {argv[0]} within {timeout:g} s", "sinfo") from None
-        except OSError as error:
-            raise ProgramError(f"{argv[0]}: cannot be run: {error.strerror}", "wakeman doctor FILE") from error
+        return call_slurm(argv, self._env, timeout)
 
 
 class SlurmBackend:
@@ -387,6 +419,15 @@ class SlurmBackend:
     def executor(self, host: Host) -> Slurm:
         return Slurm(host.place, host.directory, host.env)
 
+    def timer(self, host: Host) -> JobTimer | None:
+        """Return the timer whose jobs are the cluster's, with `slurm.alarm` "job"."""
+        return JobTimer(host.place, host.directory, host.env) if host.place.get("alarm") else None
+
+    def try_node(self, host: Host, token: str, pause: Callable[[float], None]) -> NodeTrial:
+        from wakeman.adapters.slurm.node_trial import try_node
+
+        return try_node(host, token, pause)
+
 
 def _session_there(there: SessionInfo | None, start: Start) -> Made | None:
     """Return the session that has a start's name; None if none does."""
@@ -395,9 +436,3 @@ def _session_there(there: SessionInfo | None, start: Start) -> Made | None:
     if there.mark == start.mark:
         return Made(there.session_id)
     return Made(error=f"slurm: session {start.session}: exists, and is not of {start.mark}", taken=True)
-
-
-def _slurm_words(told: Told) -> str:
-    """Return what a program of Slurm's says went wrong, without its own name."""
-    said = told.err.decode(errors="replace").strip() or f"status {told.code}, without a word"
-    return sanitise(re.sub(r"(?m)^(\w+: )?(error: )?", "", said), 300)

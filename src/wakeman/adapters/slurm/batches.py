@@ -227,5 +227,9 @@ class Batches:
 
 def job_name(directory: str, batch: str) -> str:
     """Return the name of a batch's jobs: a person reads the deployment in it, a look finds the batch."""
-    deployment = re.sub(r"[^A-Za-z0-9_-]", "_", os.path.basename(directory))[:64]
-    return f"{deployment}.wk{batch}"
+    return f"{deployment_word(directory)}.wk{batch}"
+
+
+def deployment_word(directory: str) -> str:
+    """Return the deployment's name as far as the name of a job may have it."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", os.path.basename(directory))[:64]

@@ -41,6 +41,10 @@ run() { # BATCH TASK
         (umask 077 && set -C && echo "$SLURM_JOB_ID $node" >"$at.began") 2>/dev/null
         (umask 077 && echo "ended silent" >"$at.over.tmp") && mv -f "$at.over.tmp" "$at.over"
     fi
+    # With checks as jobs, one waits for ends; a step is no job that it could depend on, so it begins now.
+    if { read -r waits <"$batches/waits"; } 2>/dev/null; then
+        scontrol update JobId="$waits" Dependency= >/dev/null 2>&1
+    fi
 }
 
 warn() { # as a `scancel` of each step: what a session shows is kept

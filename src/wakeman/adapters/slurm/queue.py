@@ -136,7 +136,11 @@ class Queue:
 
     def holding(self, held: HeldAllocation) -> Row | None:
         """Return the job of an allocation; None if none is listed."""
-        return self._best.get((held.name, None))
+        return self.named(held.name)
+
+    def named(self, name: str) -> Row | None:
+        """Return the job that is no array and has an id in its name; None if none is listed."""
+        return self._best.get((name, None))
 
 
 def session_of(task: KeptTask, row: Row | None, said: str) -> SessionInfo | None:

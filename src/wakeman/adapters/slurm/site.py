@@ -30,6 +30,10 @@ WARNED_S = 60
 """Seconds before the end of an allocation's time at which its steps are ended, so that they keep their last words."""
 WARNED_MIN_S = 600.0
 """Seconds that an allocation must have for that."""
+CHECK_MEMORY_BYTES = 512 * 2**20
+"""Memory of a job that runs a check, unless `slurm.alarm_options` says another number."""
+CHECK_TIME_S = 1800
+"""Seconds of such a job, likewise: it takes some of them, and the rest is for a cluster that takes no other alarm."""
 ARRAY_MAX = 1000
 """Sessions of one array at most, where the site allows more."""
 
@@ -49,6 +53,7 @@ def resolved(plan: Plan, environ: Mapping[str, str]) -> Mapping[str, str]:
         "array_max": str(min(most, ARRAY_MAX)),
         "request": shlex.join(job_request(plan.slurm)),
         **(held_place(plan.slurm) if plan.slurm.reserve else {}),
+        **({"alarm": shlex.join(alarm_request(plan.slurm))} if plan.slurm.alarm == "job" else {}),
         **({"conf": conf} if (conf := environ.get("SLURM_CONF", "")) else {}),
         **programs,
     }
@@ -103,6 +108,17 @@ def job_request(spec: SlurmSpec) -> Iterator[str]:
     if spec.licenses:
         yield "--licenses=" + ",".join(f"{name}:{count}" for name, count in spec.licenses.items())
     yield from spec.options
+
+
+def alarm_request(spec: SlurmSpec) -> Iterator[str]:
+    """Yield the arguments of `sbatch` that ask for a job which runs a check."""
+    yield "--cpus-per-task=1"
+    for name in ("partition", "account", "qos"):
+        if value := getattr(spec, name):
+            yield f"--{name}={value}"
+    yield f"--mem={CHECK_MEMORY_BYTES // 2**20}M"
+    yield f"--time={CHECK_TIME_S // 60}"
+    yield from spec.alarm_options
 
 
 def held_place(spec: SlurmSpec) -> dict[str, str]:

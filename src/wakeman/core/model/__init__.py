@@ -3,6 +3,7 @@
 from wakeman.core.model.deployment import (
     EDITION_LAUNCH_MIN,
     EDITION_PROGRESS_MIN,
+    SHARED_BOOT,
     Alarm,
     Confinement,
     Deployment,
@@ -88,6 +89,7 @@ __all__ = [
     "INTERNAL_ERROR",
     "PACES",
     "QUIET",
+    "SHARED_BOOT",
     "Activity",
     "Agent",
     "Alarm",

@@ -17,6 +17,8 @@ EDITION_PROGRESS_MIN = 3
 taken again only once a unit was done."""
 EDITION_LAUNCH_MIN = 4
 """Edition from which on an output counts only if it changed since the first launch for its unit."""
+SHARED_BOOT = "anywhere"
+"""Boot in the observations of a deployment that is live on several machines."""
 Outcome = Literal["open", "complete", "partial", "stopped"]
 """`open`: not over; `complete`: every unit is done; `partial`: ended with units undone; `stopped`: ended by a
 person."""
@@ -26,13 +28,14 @@ class Alarm(Struct, frozen=True, omit_defaults=True):
     """One armed alarm."""
 
     kind: str
-    """Its timer: `at`; `sleep`, a process that sleeps, if `at` cannot be used; in older logs also a place's."""
+    """Its timer: `at`; `slurm`, a job of the cluster; `sleep`, a process that sleeps, if these cannot be used; in older
+    logs also a place's."""
     generation: int
     """Number of the alarm; only the latest one counts."""
     due: datetime
     """When it fires."""
     job: str = ""
-    """Its number in the queue of `at`; empty with another timer."""
+    """Its number in the queue of `at`, or of Slurm; empty for a process that sleeps."""
 
 
 class Confinement(Struct, frozen=True, omit_defaults=True):
@@ -143,6 +146,9 @@ class Host(Struct, frozen=True, omit_defaults=True):
     Empty in older logs."""
     versions: dict[str, str] = {}
     """Versions of the clients at `up`, by harness: what a screen shows depends on them. Empty in older logs."""
+    anywhere: bool = False
+    """Whether it is live on each machine of its user that shares its directory, not on that of `up` alone: its alarms
+    are jobs of a cluster. Its observations have the wall clock as `mono`, which machines have in common."""
 
 
 def attempt_id(d: "Deployment", worker: WorkerState) -> str:

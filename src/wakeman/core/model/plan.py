@@ -497,6 +497,13 @@ class SlurmSpec(Spec, frozen=True):
     Example: `{ anthropic = 1 }`."""
     options: tuple[str, ...] = ()
     """Further options of `sbatch`, one each, with their values behind `=`. Example: `["--constraint=bigmem"]`."""
+    alarm: Literal["at", "job"] = "at"
+    """What the alarm is: `at`: a job of `at` where you submit, or a process that sleeps there; `job`: a small job of
+    the cluster, which runs the check on a node, as does another once a worker's job is over. So nothing need stay where
+    you submit. `up` tries whether the log's lock holds between there and a node, and refuses if it does not."""
+    alarm_options: tuple[str, ...] = ()
+    """Options of `sbatch` for these jobs alone, such as those of a small partition that always has room. Example:
+    `["--partition=short", "--qos=short"]`."""
 
 
 class SshSpec(Spec, frozen=True):

@@ -65,6 +65,8 @@ _SUBMITTED_OPTIONS = frozenset((
     "dependency", "comment", "kill-on-invalid-dep", "propagate", "signal", "open-mode", "uid", "gid", "overcommit",
 ))  # fmt: skip
 """Options of `sbatch` that have a key of their own, or that decide how many jobs there are, when, and what they run."""
+_ALARM_OPTIONS = frozenset(("partition", "account", "qos", "time", "mem"))
+"""Those of them that jobs which run checks may have otherwise."""
 TOPIC = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -352,15 +354,22 @@ def _slurm_problems(plan: Plan) -> Iterator[Problem]:
     for name in plan.slurm.licenses:
         if not _LICENSE.fullmatch(name):
             yield Problem(("slurm", "licenses", name), f"found {name[:80]!r}; expected a licence's name")
-    for at, option in enumerate(plan.slurm.options):
+    yield from _sbatch_problems("options", plan.slurm.options, _SUBMITTED_OPTIONS)
+    yield from _sbatch_problems("alarm_options", plan.slurm.alarm_options, _SUBMITTED_OPTIONS - _ALARM_OPTIONS)
+    if plan.slurm.alarm_options and plan.slurm.alarm != "job":
+        text = "found beside slurm.alarm = 'at'; expected alarm = 'job': only then is an alarm a job of Slurm"
+        yield Problem(("slurm", "alarm_options"), text, (("slurm", "alarm_options"), ("slurm", "alarm")))
+
+
+def _sbatch_problems(key: str, options: Sequence[str], own: frozenset[str]) -> Iterator[Problem]:
+    """Refuse what is no option of `sbatch`, and what Wakeman says itself."""
+    for at, option in enumerate(options):
         found = _SBATCH_OPTION.fullmatch(option)
         if found is None:
             text = f"found {option[:80]!r}; expected a long option, its value behind '=', as in '--constraint=bigmem'"
-            yield Problem(("slurm", "options", at), text)
-        elif found[1] in _SUBMITTED_OPTIONS:
-            yield Problem(
-                ("slurm", "options", at), f"found {option[:80]!r}, which Wakeman sets; expected another option"
-            )
+            yield Problem(("slurm", key, at), text)
+        elif found[1] in own:
+            yield Problem(("slurm", key, at), f"found {option[:80]!r}, which Wakeman sets; expected another option")
 
 
 def _variables(plan: Plan) -> Iterator[Problem]:

@@ -17,7 +17,8 @@ ADOPTED_ELSEWHERE = "was adopted elsewhere since"
 class Entry(Struct, frozen=True):
     """What the registry keeps of one deployment: its directory as it was when it began, or was adopted.
 
-    Shape: `host` is a digest of the programs and places that its log names; `boot` is that of the latest check.
+    Shape: `host` is a digest of the programs and places that its log names; `boot` is that of the latest check. One
+    that is live `anywhere` is so on each machine of its user that finds this entry: those that share the registry, too.
     """
 
     directory: str
@@ -26,6 +27,7 @@ class Entry(Struct, frozen=True):
     identity: Identity
     boot: str
     host: str
+    anywhere: bool = False
 
 
 class Site(Struct, frozen=True):
@@ -53,7 +55,7 @@ def digest(host: Host) -> str:
 
 def entry(site: Site, host: Host) -> Entry:
     """Return what the registry is to keep of a deployment that is live from now on."""
-    return Entry(site.directory, site.device, site.inode, site.identity, site.boot, digest(host))
+    return Entry(site.directory, site.device, site.inode, site.identity, site.boot, digest(host), host.anywhere)
 
 
 def refusal(known: Entry | None, site: Site, host: Host | None = None) -> str:
@@ -61,7 +63,9 @@ def refusal(known: Entry | None, site: Site, host: Host | None = None) -> str:
 
     Shape: `host` is what its log names, None before that is read.
     Its last line about where it is live decides between two machines that both have it in their registries.
-    Boundary: the number of a device may change with a restart of the machine, so it counts within one boot.
+    Boundary: the number of a device may change with a restart of the machine, so it counts within one boot. Of one that
+    is live anywhere, machines and PID namespaces do not count: its sessions are in the cluster's hands, and its log's
+    lock holds between machines, as `up` has tried.
     """
     if known is None:
         return "was not begun by this user on this machine"
@@ -70,14 +74,14 @@ def refusal(known: Entry | None, site: Site, host: Host | None = None) -> str:
     if known.boot == site.boot and known.device != site.device:
         return "is on another disk than the one that it began on"
     was, now = known.identity, site.identity
-    if was.machine != now.machine:
+    if was.machine != now.machine and not known.anywhere:
         return f"is live on another machine ({was.machine[:8]}, this is {now.machine[:8]})"
     if was.uid != now.uid:
         return f"belongs to user {was.uid}, this is user {now.uid}"
-    if was.pid_namespace != now.pid_namespace:
+    if was.pid_namespace != now.pid_namespace and not known.anywhere:
         return "is live in another PID namespace: its processes cannot be seen from this container"
     if host is not None and known.host != digest(host):
         return "names other programs or places in its log than it began with"
-    if host is not None and host.identity not in (None, now):
+    if host is not None and host.identity not in (None, now) and not host.anywhere:
         return f"{ADOPTED_ELSEWHERE}: on {host.identity.machine[:8]}, this is {now.machine[:8]}"
     return ""

@@ -25,6 +25,7 @@ from wakeman.core.policy.staging import staging_of
 from wakeman.engine import layout
 from wakeman.engine.attempt import confinement, secrets
 from wakeman.engine.attempt.task import share, template_names, verdict_file
+from wakeman.engine.common import clock_of
 from wakeman.engine.directories import is_the_same
 from wakeman.engine.terminals import terminal
 from wakeman.engine.workspace import workspace
@@ -180,7 +181,7 @@ def _next(world: World, d: Deployment, worker: WorkerState) -> WorkerState:
     import uuid
 
     ahead = copy.copy(worker)
-    ahead.attempt, ahead.boot = worker.attempt + 1, world.clock.boot()
+    ahead.attempt, ahead.boot = worker.attempt + 1, clock_of(world, d).boot()
     plan = d.plan_of(worker)
     kind = "" if plan.workers.found else harness_of(world, d, worker).conversation(plan)
     cut = worker.ended_by in ("machine", "limit") or (

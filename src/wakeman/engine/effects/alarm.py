@@ -112,6 +112,14 @@ class Soon(Unrecorded, frozen=True):
         alarm.soon(world, d, self.seconds, "timer")
 
 
+class WakeAtEnd(Unrecorded, frozen=True):
+    """Have a check run once a worker's session has ended, where workers' ends start none. A failure is harmless."""
+
+    def perform(self, world: World, d: Deployment) -> None:
+        """Have the place do it."""
+        alarm.wake_at_end(world, d)
+
+
 def _armed_fact(d: Deployment, write: Write, why: str) -> e.Armed | None:
     data = write[0].data
     if not isinstance(data, e.Armed) or data.why != why:

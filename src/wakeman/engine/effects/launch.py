@@ -24,6 +24,7 @@ from wakeman.core.policy.limits import due_launches
 from wakeman.core.policy.tables import Decision, recorded
 from wakeman.core.text import sanitise
 from wakeman.engine import layout, terminals
+from wakeman.engine.common import clock_of
 from wakeman.engine.effects.drafts import noted
 from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append, do
 
@@ -415,7 +416,7 @@ def _recovered(world: World, d: Deployment, worker: WorkerState, listing: Listin
     seen = next((s for s in listing.seen if s.mark == sign), None)
     if seen is not None:
         return Established(seen.session_id, seen.pid, found=True)
-    if worker.boot != world.clock.boot() and not world.executor(host).outlives_boot:
+    if worker.boot != clock_of(world, d).boot() and not world.executor(host).outlives_boot:
         return Failed("the machine was started anew before the launch was confirmed", "machine")
     unwanted = Failed("a person asked for something else", "person") if _unwanted(d, worker) else None
     if d.plan_of(worker).workers.found:

@@ -37,6 +37,7 @@ from wakeman.core.policy.attempts import END_TRIES_MAX
 from wakeman.core.policy.freshness import awaits_launch
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
+from wakeman.engine.common import clock_of
 from wakeman.engine.observe import calm
 from wakeman.engine.observe.containment import (
     Mishap,
@@ -152,10 +153,11 @@ def observe(world: World, d: Deployment, findings: Findings, mishaps: Mishaps) -
     follows = bool(live) and recall is None and calm.follows(world, d)
     placed = () if follows else _with_locations(d, units)
     paths = _final_paths(d, units) if follows else _paths_to_stat(placed)
-    boot = world.clock.boot()
+    clock = clock_of(world, d)
+    boot = clock.boot()
     marks = findings.marks = world.files.marks([*_reports(world, d, live, listing, begun), *paths])
     saw = calm.sight_fingerprint(d, boot, listing, listed, marks) if follows else ""
-    mono = world.clock.mono()
+    mono = clock.mono()
     if saw and saw == calm.recalled(world, d):
         findings.calm = saw
         return _looked(world, d, listing, boot, mono, ()), []

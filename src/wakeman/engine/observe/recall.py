@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from wakeman.core.model import Deployment, Observation, WorkerState
 from wakeman.engine import layout
+from wakeman.engine.common import clock_of
 from wakeman.engine.workspace import workspace
 
 if TYPE_CHECKING:
@@ -77,12 +78,12 @@ class Recall:
         self._partly = {}
         paths = world.files.touched()
         reads = bool(world.harness(d.plan.workers.harness).reads)
-        if paths is None or reads or d.plan.workers.workspace != "in place" or world.clock.boot() != d.boot:
+        if paths is None or reads or d.plan.workers.workspace != "in place" or clock_of(world, d).boot() != d.boot:
             return Touched()
         stirred, units = self._owners(world, d, paths)
         for name in self.waiting:
             units.setdefault(d.units[name].worker, set()).add(name)
-        there, mono = {seen.session_id: seen for seen in listing.seen if not seen.over}, world.clock.mono()
+        there, mono = {seen.session_id: seen for seen in listing.seen if not seen.over}, clock_of(world, d).mono()
         unchanged = set()
         for name in self._texts_of.keys() - {worker.name for worker in live}:
             del self._texts_of[name]

@@ -21,7 +21,7 @@ from wakeman.core.policy.tables import EDITION_SCREENS_MIN, Decision, recorded
 from wakeman.core.policy.transitions import lifted, transitions
 from wakeman.core.policy.worker_rows import taken
 from wakeman.engine.effects import steps_of
-from wakeman.engine.effects.alarm import Rearm, Soon, ensure, rearm
+from wakeman.engine.effects.alarm import Rearm, Soon, WakeAtEnd, ensure, rearm
 from wakeman.engine.protocol.steps import Do, Steps, Unrecorded, Write, append, do
 
 if TYPE_CHECKING:
@@ -117,6 +117,8 @@ def check(d: Deployment, by: str, now: datetime, senses: Senses) -> Steps[None]:
         if done or (d.paused_at and d.alarm):
             # If nothing was done, the alarm's checkpoint is one observation old and still covers all that matters.
             yield from rearm(d, senses.rearm)
+        if d.host.anywhere and not d.paused_at:
+            yield from do(WakeAtEnd())
 
 
 def _move(d: Deployment) -> Steps[bool]:

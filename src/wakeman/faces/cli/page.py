@@ -11,7 +11,7 @@ from wakeman.core.log.facts.fact import count
 from wakeman.core.policy.worker_needs import end_words
 from wakeman.core.text import sanitise, time_span
 from wakeman.faces.cli.paper import BOLD, DIM, DONE, NAME_CELLS_MAX, NEEDED, WAITS, Line, Paper
-from wakeman.faces.cli.show import amount
+from wakeman.faces.cli.show import amount, queue_words
 
 SIGNS = {"ask": ("▲", NEEDED), "held": ("◆", NEEDED), "failed": ("✗", NEEDED), "wait": ("◌", WAITS)}
 GROUPS = {"running": ("●", ""), "pending": ("·", DIM), "verified": ("✓", DONE), "ended": ("·", DIM)}
@@ -425,7 +425,7 @@ def alarm_words(data: Status, on: Paper) -> str:
     due = (
         f"in {time_span(left)}, {time_of_day(data.next_check)}" if left >= 1 else f"due {time_of_day(data.next_check)}"
     )
-    gone = "" if data.alarm.stands else ", which is gone"
+    gone = queue_words(data.alarm) if data.alarm.stands else ", which is gone"
     every = f", then every {time_span(data.alarm.every)}" if on.wide else ""
     return f"{due} ({job}{gone}){every}"
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from wakeman.api.answer import Answer, T_co
     from wakeman.api.status import (
+        AlarmStatus,
         ProgressStatus,
         Status,
     )
@@ -213,8 +214,13 @@ def next_check(status: Status) -> str:
     if status.next_check is None or alarm is None:
         return "no check is scheduled"
     how = f"{alarm.kind} job {alarm.job}" if alarm.job else f"{alarm.kind} timer"
-    gone = "" if alarm.stands else ", which is gone"
+    gone = queue_words(alarm) if alarm.stands else ", which is gone"
     return f"next check {moment(status.next_check)} ({how}{gone})"
+
+
+def queue_words(alarm: AlarmStatus) -> str:
+    """Return that an alarm which is due waits in a queue, and for what; "" for one that does not."""
+    return f", which waits in the queue: {printable(alarm.waits)}" if alarm.waits else ""
 
 
 def _reaching(state: str | None, following: Sequence[str]) -> list[str]:
