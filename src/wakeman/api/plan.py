@@ -169,16 +169,16 @@ def gather(
         raise PlanError(fault.problems, f"fix it, then: wakeman plan {quote(file)}") from fault
 
 
-def require_host(prepared: PreparedPlan, given: str | None) -> None:
+def require_host(prepared: PreparedPlan, given: str | None, verb: str = "") -> None:
     """Require that a plan is to run on this machine; `given` is the host that the call names, `.` for this one.
 
-    Raises: UsageError for a plan that names another, with the two commands that may be meant.
+    Raises: UsageError for a plan that names another, with what is to be typed; `verb` is that of the call, if known.
     """
     host = prepared.plan.wake.host
     if host and given != THIS_HOST:
-        does = "where the plan says", "if this is that host, or is to take its place"
-        commands = zip((f"wakeman --on {quote(host)}", f"wakeman --on {THIS_HOST}"), does, strict=True)
-        raise UsageError(f"wake.host: found {host!r}; expected the verb to run there:", "", tuple(commands))
+        there, here = (f"wakeman --on {quote(each)} {verb}".rstrip() for each in (host, THIS_HOST))
+        found = f"wake.host: found {host!r}; expected the verb to run there"
+        raise UsageError(found, f"{there}; if this is that host, or takes its place: {here}")
 
 
 def left_undone(world: World, name: str, own: Mapping[str, str] = MappingProxyType({})) -> PreparedPlan:

@@ -206,7 +206,7 @@ def up(options: Namespace) -> int:
     """Start a plan, or continue its open deployment."""
     world = reach(options, "up")
     prepared = _gathered(options, world)
-    api.require_host(prepared, options.on)
+    api.require_host(prepared, options.on, options.verb_called)
     return started_and_shown(options, world, prepared, owner_of(options.file))
 
 
@@ -219,7 +219,7 @@ def run(options: Namespace) -> int:
     text = json.dumps(_plan_from_options(options), indent=2)
     reading = reading_world(options, world)
     prepared = prepare_plan(reading, text, "wakeman run", os.getcwd(), sys.stdin.read)
-    api.require_host(prepared, options.on)
+    api.require_host(prepared, options.on, options.verb_called)
     return started_and_shown(options, world, prepared)
 
 
@@ -232,7 +232,7 @@ def redo(options: Namespace) -> int:
     if not options.json:
         print_note(f"{count(len(prepared.units), 'unit')} that {name} left undone")
     if not_live(world, name, world.logs.read(name)):
-        api.require_host(prepared, options.on)
+        api.require_host(prepared, options.on, options.verb_called)
     return started_and_shown(options, world, prepared)
 
 

@@ -40,8 +40,7 @@ def plain_words(
     and refuses it.
     """
     if any(
-        key.startswith((f"WAKEMAN_{verb.upper()}_", "WAKEMAN_JSON", "WAKEMAN_DRY_RUN", "WAKEMAN_ON"))
-        for key in environ
+        key.startswith((f"WAKEMAN_{verb.upper()}_", "WAKEMAN_JSON", "WAKEMAN_DRY_RUN", "WAKEMAN_ON")) for key in environ
     ):
         return None
     found: dict[str, object] = {}
