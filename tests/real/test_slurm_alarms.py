@@ -141,6 +141,54 @@ def test_a_stuck_worker_is_found_by_the_alarm_alone(rig: AlarmRig) -> None:
     assert 0 == rig.run("audit", "night").returncode
 
 
+def test_the_end_of_a_job_whose_node_fails_starts_a_check_too(rig: AlarmRig, cluster: Cluster) -> None:
+    rig.night_of(WAITS + MAKES)
+    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    job = {e["worker"]: e["data"]["session_id"] for e in rig.of("launched")}["night_a"].partition("@")[0]
+    node = cluster.run("squeue", "-h", "-r", "-j", job, "-o", "%N").strip()
+    cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+    try:
+        until(lambda: rig.has("relaunched"), 90)
+    finally:
+        cluster.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
+    rig.go("abcdefg")
+    until(lambda: rig.has("closed"), 90)
+
+    lost = next(event for event in rig.of("exited") if event["data"].get("ended_by") == "machine")
+    assert "exit" == lost["by"].partition(":")[0]
+    assert "complete" == rig.status()["outcome"], rig.trail()
+    assert 0 == rig.run("audit", "night").returncode
+
+
+def test_where_homes_are_not_shared_it_is_adopted_and_live_on_both(rig: AlarmRig) -> None:
+    rig.night_of(WAITS + MAKES)
+    refused = rig.elsewhere("check", "night")
+    moved = rig.elsewhere("adopt", "night")
+    rig.go("abcdefg")
+    both = [rig.elsewhere("check", "night"), rig.run("check", "night")]
+    until(lambda: rig.has("closed"), 90)
+
+    assert "was not begun by this user on this machine" in refused.stderr
+    assert moved.returncode in (0, 4), moved
+    assert [] == [said for said in both if said.returncode not in (0, 1, 4)]
+    assert [] == [said for said in both if "adopted elsewhere" in said.stderr]
+    assert "complete" == rig.status()["outcome"], rig.trail()
+    assert 0 == rig.run("audit", "night").returncode
+
+
+def test_a_dry_check_says_what_it_would_set_and_sets_nothing(rig: AlarmRig) -> None:
+    rig.night_of(WAITS + MAKES)
+    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    alarms, jobs = rig.queued(), rig.cluster.jobs()
+    rig.cluster.run("scancel", *alarms)
+    before = rig.log().read_bytes()
+    said = rig.run("check", "night", "--dry-run")
+
+    assert "set an alarm for" in said.stdout
+    assert before == rig.log().read_bytes()
+    assert sorted(set(jobs) - set(alarms)) == sorted(rig.cluster.jobs())
+
+
 def test_there_is_one_alarm_whoever_checks_and_from_wherever(rig: AlarmRig) -> None:
     rig.night_of(WAITS + MAKES)
     until(lambda: set(rig.states().values()) == {"running"}, 60)

@@ -23,6 +23,15 @@ def parsed(rest: str = "", executor: str = "slurm") -> Plan:
     return read_plan(PLAN.replace('"slurm"', f'"{executor}"') + rest, "wakeman.toml")
 
 
+def test_jobs_that_run_checks_may_have_a_partition_and_limits_of_their_own() -> None:
+    own = ("--partition=short", "--qos=short", "--account=a", "--time=5", "--mem=1G")
+    quoted = ", ".join(f'"{each}"' for each in own)
+
+    assert (
+        SlurmSpec(alarm="job", alarm_options=own) == parsed(f'[slurm]\nalarm = "job"\nalarm_options = [{quoted}]').slurm
+    )
+
+
 def test_sizes_and_times_are_written_as_everywhere_else() -> None:
     found = parsed('[slurm]\nmemory = "4G"\ntime = "8h"\nlicenses = { anthropic = 1 }\noptions = ["--constraint=big"]')
 
@@ -44,6 +53,13 @@ def test_a_plan_without_the_table_asks_for_what_the_site_gives() -> None:
     ("rest", "says"),
     [
         ('[slurm]\noptions = ["--array=0-9"]', "slurm.options[0]: found '--array=0-9', which Wakeman sets"),
+        ('[slurm]\nalarm = "cron"', "slurm.alarm: "),
+        ('[slurm]\nalarm = "job"\nalarm_options = ["-p"]', "slurm.alarm_options[0]: found '-p'; expected a long"),
+        (
+            '[slurm]\nalarm = "job"\nalarm_options = ["--begin=now"]',
+            "slurm.alarm_options[0]: found '--begin=now', which Wakeman sets",
+        ),
+        ('[slurm]\nalarm_options = ["--mem=1G"]', "slurm.alarm_options: found beside slurm.alarm = 'at'"),
         ('[slurm]\noptions = ["-p", "big"]', "slurm.options[0]: found '-p'; expected a long option"),
         ("[slurm]\ncpus = 0", "slurm.cpus: "),
         ('[slurm]\nlicenses = { "a,b" = 1 }', "found 'a,b'; expected a licence's name"),

@@ -22,7 +22,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -423,10 +423,10 @@ class SlurmBackend:
         """Return the timer whose jobs are the cluster's, with `slurm.alarm` "job"."""
         return JobTimer(host.place, host.directory, host.env) if host.place.get("alarm") else None
 
-    def try_node(self, host: Host, token: str, pause: Callable[[float], None]) -> NodeTrial:
+    def try_node(self, host: Host, token: str) -> NodeTrial:
         from wakeman.adapters.slurm.node_trial import try_node
 
-        return try_node(host, token, pause)
+        return try_node(host, token)
 
 
 def _session_there(there: SessionInfo | None, start: Start) -> Made | None:
