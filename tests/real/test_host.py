@@ -215,6 +215,7 @@ def test_a_directory_of_another_name_is_named_behind_the_host(rig: HostRig) -> N
     assert "wakeman wait night --on 'alpha:my nights'" in said.stderr
     ended = rig.ask("--on", "alpha:~/my nights", "down")
     assert 0 == ended.returncode, ended
+    assert "undo: wakeman redo night --on 'alpha:~/my nights'" in ended.stdout
 
 
 def test_a_host_that_cannot_be_used_says_why_and_what_to_do(rig: HostRig) -> None:

@@ -81,7 +81,7 @@ class Remote:
 
         Raises: UsageError for a directory that is not there; ProgramError when the host does not answer.
         """
-        told = self._connection.call("sh", "-c", f"{_enter(self.directory)}; cat -- {shlex.quote(path)}")
+        told = self._connection.call("sh", "-c", f"{_go_to(self.directory)}; cat -- {shlex.quote(path)}")
         self._require_directory(told.code)
         return told.out if told.code == 0 else None
 
@@ -99,13 +99,13 @@ def _line(directory: str, variables: Mapping[str, str], words: Sequence[str]) ->
     given = (f"{name}={value}" for name, value in variables.items())
     return f"""\
 unset WAKEMAN_CALL
-{_enter(directory)}
+{_go_to(directory)}
 command -v wakeman >/dev/null || PATH=$PATH:$HOME/.local/bin
 command -v wakeman >/dev/null || exit {NO_PROGRAM}
 exec env {shlex.join((*given, "wakeman", *words))}
 """
 
 
-def _enter(directory: str) -> str:
+def _go_to(directory: str) -> str:
     """Return the command of `sh` that changes to a directory, from the home directory."""
     return f"{{ cd && cd -- {shlex.quote(directory.removeprefix('~/') or '.')}; }} 2>/dev/null || exit {NO_DIRECTORY}"
