@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from posixpath import dirname, join
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -118,6 +119,8 @@ def _told(world: World, name: str, d: Deployment, why: str = "") -> tuple[str, s
     why = why or elsewhere(world, name, d)
     copied = why.startswith(IS_COPY)
     hint = f"wakeman --state {dirname(d.host.directory)} status" if copied else f"wakeman adopt {name}"
+    if d.plan.wake.host and not copied:
+        hint = f"wakeman --on {quote(d.plan.wake.host)} status {name}, or {hint} to have it here"
     return f"{name}: {why}: its log can be read, not acted on", hint
 
 

@@ -286,6 +286,9 @@ class WakeSpec(Spec, frozen=True):
     """Whom of `to` a notice goes to: `all`: each of them; `first`: the first that takes it, in the order of the list;
     those behind it are told what no one before them took. Either way it is told again, ever more rarely, for a day,
     until it arrives."""
+    host: str = ""
+    """Host on which alarms and checks run, as ssh knows it: `HOST`, or `HOST:DIR` with the plan file's directory there.
+    `wakeman up` is then run on it, by ssh, and this machine may be off. Empty: this machine. Example: `"alpha"`."""
     hold: bool = False
     """Propose `wrap up`, `give up` and `clean up` instead of taking them; each waits for `wakeman accept`."""
 

@@ -11,6 +11,7 @@ import msgspec
 
 from wakeman.core.model import Plan, ReviewSpec, SlurmSpec, SshSpec, UnitsSpec, WorkersSpec
 from wakeman.core.model.plan import RECEIVER_KINDS, SEATED_EXECUTORS
+from wakeman.core.names import host_and_directory
 from wakeman.core.plan.key_positions import Path
 from wakeman.core.plan.template import PATH, SCOPES, UNIT, template_faults
 from wakeman.core.policy import review
@@ -415,6 +416,14 @@ def _answer_topics(plan: Plan) -> Iterator[Problem]:
         )
 
 
+def _wake_host(plan: Plan) -> Iterator[Problem]:
+    """Refuse what ssh would not take for a host."""
+    if plan.wake.host and not host_and_directory(plan.wake.host)[0]:
+        yield Problem(
+            ("wake", "host"), f"found {as_data(plan.wake.host, 80)}; expected HOST or HOST:DIR, as in 'alpha'"
+        )
+
+
 def reachable(address: str) -> bool:
     """Return whether an address is one that words may be sent to: encrypted, or on this machine."""
     try:
@@ -450,7 +459,7 @@ def _allowed(scope: Sequence[str], own: Sequence[str] | None) -> Sequence[str] |
 RULES = (
     _forms, _unexpanded, _one_source, _sources, _output_problems, _prompt, _command, _review_problems, _arguments,
     _isolation_problems, _confined, _found_sessions, _unused_tables, _ssh_problems, _slurm_problems, _variables,
-    _blank_profiles, _receivers, _answer_topics, _positive, _templates,
+    _blank_profiles, _receivers, _answer_topics, _wake_host, _positive, _templates,
 )  # fmt: skip
 """Every rule, as a function from plan to problems."""
 
