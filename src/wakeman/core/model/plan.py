@@ -21,6 +21,7 @@ Pace = Literal["simple", "complex", "long"]
 """`simple`: 3m, later 5m; `complex`: 5m, later 10m; `long`: 10m, later 15m. Later is after two alarms without
 progress, until there is some."""
 Network = Literal["none", "loopback", "all"]
+ContainedBy = Literal["", "apptainer", "pyxis"]
 """`none`: no internet sockets; `loopback`: an interface of the attempt's own, on which it meets its children alone;
 `all`: what you reach."""
 SessionSource = Literal["start", "watch", "own"]
@@ -497,6 +498,21 @@ class SlurmSpec(Spec, frozen=True):
     Example: `{ anthropic = 1 }`."""
     options: tuple[str, ...] = ()
     """Further options of `sbatch`, one each, with their values behind `=`. Example: `["--constraint=bigmem"]`."""
+    container: str = ""
+    """Image of a container in which each worker's program runs on its node, as an absolute path there, or as an address
+    with `://`. The plan's directory, the deployment's own and `/tmp` are mounted in it, at the same paths. The image
+    needs `/bin/sh` and the usual small programs. Example: `"/shared/agents.sif"`."""
+    container_by: ContainedBy = ""
+    """What runs the container: `apptainer`, or `singularity` by its older name; `pyxis`, the plugin of `srun`. Without
+    it the first of them that is found where `up` runs."""
+    container_mounts: tuple[str, ...] = ()
+    """Further directories or files of the node that are mounted: `"/PATH"`, `"/PATH:/INSIDE"`, `"/PATH:/INSIDE:ro"`."""
+    container_home: bool = True
+    """Whether your home directory is mounted, too, where clients have their credentials. `false`: nothing of it can be
+    read, so give keys by `workers.env_file`."""
+    container_options: tuple[str, ...] = ()
+    """Further options of `apptainer exec`, or of `srun` with pyxis, one each, their values behind `=`. Example:
+    `["--nv"]`."""
     alarm: Literal["at", "job"] = "at"
     """What the alarm is: `at`: a job of `at` where you submit, or a process that sleeps there; `job`: a small job of
     the cluster, which runs the check on a node, as does another once a worker's job is over. So nothing need stay where
