@@ -6,6 +6,7 @@ import pytest
 
 from wakeman.core.errors import PlanError
 from wakeman.core.model import Plan, SlurmSpec
+from wakeman.core.plan.doubts import plan_doubts
 from wakeman.core.plan.parser import read_plan
 
 PLAN = """\
@@ -30,6 +31,22 @@ def test_jobs_that_run_checks_may_have_a_partition_and_limits_of_their_own() -> 
     assert (
         SlurmSpec(alarm="job", alarm_options=own) == parsed(f'[slurm]\nalarm = "job"\nalarm_options = [{quoted}]').slurm
     )
+
+
+@pytest.mark.parametrize(
+    ("receiver", "alarm", "doubted"),
+    [
+        ('{ tmux = "me" }', "job", ["tmux"]),
+        ('{ tmux = "me" }, { desktop = true }', "job", ["tmux", "desktop"]),
+        ('{ tmux = "me" }', "at", []),
+        ('{ run = ["tell"] }', "job", []),
+    ],
+)
+def test_a_receiver_that_no_node_reaches_is_doubted(receiver: str, alarm: str, doubted: list[str]) -> None:
+    plan = parsed(f'[wake]\nto = [{receiver}]\n[slurm]\nalarm = "{alarm}"')
+
+    found = [text for text in plan_doubts(plan, ()) if text.startswith("wake.to")]
+    assert doubted == [text.split(": ")[1] for text in found]
 
 
 def test_sizes_and_times_are_written_as_everywhere_else() -> None:

@@ -50,5 +50,15 @@ def _launcher(plan: Plan, shares: Sequence[Share]) -> Iterator[str]:
         yield "workers.command: names no {{ worker }}: a launcher is not told which session it is to make"
 
 
-DOUBTS = (_ratio, _overwritten, _silence, _launcher)
+def _far_receivers(plan: Plan, _: Sequence[Share]) -> Iterator[str]:
+    if plan.workers.executor == "slurm" and plan.slurm.alarm == "job":
+        near = {"tmux": any(each.tmux for each in plan.wake.to), "desktop": any(each.desktop for each in plan.wake.to)}
+        for key in (key for key, wanted in near.items() if wanted):
+            yield (
+                f"wake.to: {key}: is on this machine, and checks run on nodes (slurm.alarm): told by the next verb"
+                " here; run, url, ntfy or apprise reach you from there"
+            )
+
+
+DOUBTS = (_ratio, _overwritten, _silence, _launcher, _far_receivers)
 """Every doubt, as a function from a plan and its shares to what is told."""
