@@ -34,19 +34,18 @@ def test_jobs_that_run_checks_may_have_a_partition_and_limits_of_their_own() -> 
 
 
 @pytest.mark.parametrize(
-    ("receiver", "alarm", "doubted"),
+    ("receiver", "alarm", "doubts"),
     [
-        ('{ tmux = "me" }', "job", ["tmux"]),
-        ('{ tmux = "me" }, { desktop = true }', "job", ["tmux", "desktop"]),
-        ('{ tmux = "me" }', "at", []),
-        ('{ run = ["tell"] }', "job", []),
+        ('{ tmux = "me" }', "job", 1),
+        ('{ run = ["tell"] }, { desktop = true }', "job", 1),
+        ('{ tmux = "me" }', "at", 0),
+        ('{ run = ["tell"] }, { ntfy = "topic" }', "job", 0),
     ],
 )
-def test_a_receiver_that_no_node_reaches_is_doubted(receiver: str, alarm: str, doubted: list[str]) -> None:
+def test_a_receiver_that_no_node_reaches_is_doubted(receiver: str, alarm: str, doubts: int) -> None:
     plan = parsed(f'[wake]\nto = [{receiver}]\n[slurm]\nalarm = "{alarm}"')
 
-    found = [text for text in plan_doubts(plan, ()) if text.startswith("wake.to")]
-    assert doubted == [text.split(": ")[1] for text in found]
+    assert doubts == len([text for text in plan_doubts(plan, ()) if text.startswith("wake.to")])
 
 
 def test_sizes_and_times_are_written_as_everywhere_else() -> None:

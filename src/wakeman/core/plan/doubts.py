@@ -51,13 +51,11 @@ def _launcher(plan: Plan, shares: Sequence[Share]) -> Iterator[str]:
 
 
 def _far_receivers(plan: Plan, _: Sequence[Share]) -> Iterator[str]:
-    if plan.workers.executor == "slurm" and plan.slurm.alarm == "job":
-        near = {"tmux": any(each.tmux for each in plan.wake.to), "desktop": any(each.desktop for each in plan.wake.to)}
-        for key in (key for key, wanted in near.items() if wanted):
-            yield (
-                f"wake.to: {key}: is on this machine, and checks run on nodes (slurm.alarm): told by the next verb"
-                " here; run, url, ntfy or apprise reach you from there"
-            )
+    if plan.slurm.alarm == "job" and any(not each.run and not each.leaves_machine for each in plan.wake.to):
+        yield (
+            "wake.to: names a session or a desktop of this machine, and checks run on nodes (slurm.alarm): it is told"
+            " by the next verb here; run, url, ntfy or apprise reach you from there"
+        )
 
 
 DOUBTS = (_ratio, _overwritten, _silence, _launcher, _far_receivers)
