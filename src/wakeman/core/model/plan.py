@@ -24,8 +24,8 @@ Network = Literal["none", "loopback", "all"]
 """`none`: no internet sockets; `loopback`: an interface of the attempt's own, on which it meets its children alone;
 `all`: what you reach."""
 ContainedBy = Literal["", "apptainer", "pyxis"]
-"""`apptainer`, or `singularity` by its older name; `pyxis`, the plugin of `srun`; empty: the first of them that is found
-where `up` runs."""
+"""`apptainer`, or `singularity` by its older name; `pyxis`, the plugin of `srun`; empty: the first of them that is
+found where `up` runs."""
 SessionSource = Literal["start", "watch", "own"]
 """`start`: Wakeman starts them; `watch`: they are there, and Wakeman marks and watches them, but types into none and
 ends none; `own`: they are there, and Wakeman may also nudge and end them."""
