@@ -215,6 +215,7 @@ def test_a_directory_of_another_name_is_named_behind_the_host(rig: HostRig) -> N
     assert "wakeman wait night --on 'alpha:my nights'" in said.stderr
     ended = rig.ask("--on", "alpha:~/my nights", "down")
     assert 0 == ended.returncode, ended
+    assert "undo: wakeman redo night --on 'alpha:~/my nights'" in ended.stdout
 
 
 def test_a_host_that_cannot_be_used_says_why_and_what_to_do(rig: HostRig) -> None:
@@ -267,6 +268,7 @@ def test_a_person_at_a_terminal_has_one_there(rig: HostRig) -> None:
         ["script", "-qec", line, "/dev/null"], cwd=rig.place, env=env, capture_output=True, text=True
     )
     assert "\x1b[" in shown.stdout, "in colours, as on a terminal"
+    assert "closed." not in shown.stdout, "ssh says nothing of its own"
     assert "\x1b[" not in rig.ask("--on", "alpha", "status", "night").stdout
 
 
@@ -324,3 +326,13 @@ def test_with_a_shared_directory_other_machines_say_where_it_is_live(rig: HostRi
     assert 1 == said.returncode
     option = f"--state {rig.state}"
     assert f"wakeman --on alpha {option} status night, or wakeman {option} adopt night" in said.stderr, said.stderr
+
+
+def test_the_hint_for_a_directory_that_is_not_there_makes_it(rig: HostRig) -> None:
+    rig.prepare()
+    shutil.rmtree(rig.there())
+    said = json.loads(rig.ask("up", "--json").stdout)
+    assert f"alpha: {rig.place}: no such directory there; expected that of the plan" == said["error"]
+    made = rig.call(["sh", "-c", said["hint"].partition("; or")[0]])
+    assert 0 == made.returncode, made
+    assert 0 == rig.ask("up").returncode

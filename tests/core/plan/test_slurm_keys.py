@@ -6,6 +6,7 @@ import pytest
 
 from wakeman.core.errors import PlanError
 from wakeman.core.model import Plan, SlurmSpec
+from wakeman.core.plan.doubts import plan_doubts
 from wakeman.core.plan.parser import read_plan
 
 PLAN = """\
@@ -30,6 +31,21 @@ def test_jobs_that_run_checks_may_have_a_partition_and_limits_of_their_own() -> 
     assert (
         SlurmSpec(alarm="job", alarm_options=own) == parsed(f'[slurm]\nalarm = "job"\nalarm_options = [{quoted}]').slurm
     )
+
+
+@pytest.mark.parametrize(
+    ("receiver", "alarm", "doubts"),
+    [
+        ('{ tmux = "me" }', "job", 1),
+        ('{ run = ["tell"] }, { desktop = true }', "job", 1),
+        ('{ tmux = "me" }', "at", 0),
+        ('{ run = ["tell"] }, { ntfy = "topic" }', "job", 0),
+    ],
+)
+def test_a_receiver_that_no_node_reaches_is_doubted(receiver: str, alarm: str, doubts: int) -> None:
+    plan = parsed(f'[wake]\nto = [{receiver}]\n[slurm]\nalarm = "{alarm}"')
+
+    assert doubts == len([text for text in plan_doubts(plan, ()) if text.startswith("wake.to")])
 
 
 def test_sizes_and_times_are_written_as_everywhere_else() -> None:

@@ -46,10 +46,8 @@ class Remote:
         self._connection = Connection(ssh_program(environ), "", self.host, environ)
         self._env = environ
 
-    def run(
-        self, words: Sequence[str], variables: Mapping[str, str], *, terminal: bool, stdin: bytes | None = None
-    ) -> int:
-        """Run a verb there, with this process's streams, or with `stdin` given; return its exit status.
+    def run(self, words: Sequence[str], variables: Mapping[str, str], *, terminal: bool) -> int:
+        """Run a verb there, with this process's streams; return its exit status.
 
         Shape: `terminal`: it gets one, and ssh may ask for a password. Raises: UsageError for a directory that is not
         there; ProgramError for a host that cannot be reached, and one without Wakeman.
@@ -57,12 +55,8 @@ class Remote:
         line = _line(self.directory, variables, words)
         call = ("sh", "-c", _BY_LOGIN_SHELL, "sh", line)
         argv = self._connection.seat(*call) if terminal else self._connection.argv(*call)
-        code = subprocess.run(argv, input=stdin, env=dict(self._env), check=False).returncode
-        if code == NO_DIRECTORY:
-            here = shlex.quote(f"{os.getcwd()}/")
-            there = shlex.quote(f"{self.host}:{self.directory}/")
-            message = f"{self.host}: {self.directory}: no such directory there; expected the plan's, as here"
-            raise UsageError(message, f"rsync -a {here} {there}, or --on {self.host}:DIR")
+        code = subprocess.run(argv, env=dict(self._env), check=False).returncode
+        self._require_directory(code)
         if code == NO_PROGRAM:
             raise ProgramError(
                 f"{self.host}: wakeman: not found there, neither on a login shell's PATH nor in ~/.local/bin",
@@ -70,7 +64,7 @@ class Remote:
             )
         if code == BROKEN:
             message = f"{self.host}: ssh ended with 255: no connection, or it broke; then the verb may have run there"
-            raise ProgramError(message, f"wakeman --on {self.where} status")
+            raise ProgramError(message, f"wakeman --on {shlex.quote(self.where)} status")
         return code
 
     @property
@@ -83,10 +77,21 @@ class Remote:
         return os.path.normpath(os.path.join(self.directory, file))
 
     def read(self, path: str) -> bytes | None:
-        """Return the content of a file there, None if there is none. Raises: ProgramError when it does not answer."""
-        line = f"cd && cd -- {_directory(self.directory)} && cat -- {shlex.quote(path)}"
-        told = self._connection.call("sh", "-c", line)
+        """Return the content of a file there, None if there is none.
+
+        Raises: UsageError for a directory that is not there; ProgramError when the host does not answer.
+        """
+        told = self._connection.call("sh", "-c", f"{_go_to(self.directory)}; cat -- {shlex.quote(path)}")
+        self._require_directory(told.code)
         return told.out if told.code == 0 else None
+
+    def _require_directory(self, code: int) -> None:
+        if code == NO_DIRECTORY:
+            there = self.directory.rstrip("/")
+            copies = f"rsync -a ./ {shlex.quote(f'{self.host}:{there}/')}"
+            message = f"{self.host}: {there}: no such directory there; expected that of the plan"
+            hint = f"ssh {self.host} mkdir -p {shlex.quote(shlex.quote(there))} && {copies}; or --on {self.host}:DIR"
+            raise UsageError(message, hint)
 
 
 def _line(directory: str, variables: Mapping[str, str], words: Sequence[str]) -> str:
@@ -94,13 +99,13 @@ def _line(directory: str, variables: Mapping[str, str], words: Sequence[str]) ->
     given = (f"{name}={value}" for name, value in variables.items())
     return f"""\
 unset WAKEMAN_CALL
-{{ cd && cd -- {_directory(directory)}; }} 2>/dev/null || exit {NO_DIRECTORY}
+{_go_to(directory)}
 command -v wakeman >/dev/null || PATH=$PATH:$HOME/.local/bin
 command -v wakeman >/dev/null || exit {NO_PROGRAM}
 exec env {shlex.join((*given, "wakeman", *words))}
 """
 
 
-def _directory(path: str) -> str:
-    """Return a directory as one word of `sh`, which begins in the home directory."""
-    return shlex.quote(path.removeprefix("~/") or ".")
+def _go_to(directory: str) -> str:
+    """Return the command of `sh` that changes to a directory, from the home directory."""
+    return f"{{ cd && cd -- {shlex.quote(directory.removeprefix('~/') or '.')}; }} 2>/dev/null || exit {NO_DIRECTORY}"

@@ -21,9 +21,11 @@ Pace = Literal["simple", "complex", "long"]
 """`simple`: 3m, later 5m; `complex`: 5m, later 10m; `long`: 10m, later 15m. Later is after two alarms without
 progress, until there is some."""
 Network = Literal["none", "loopback", "all"]
-ContainedBy = Literal["", "apptainer", "pyxis"]
 """`none`: no internet sockets; `loopback`: an interface of the attempt's own, on which it meets its children alone;
 `all`: what you reach."""
+ContainedBy = Literal["", "apptainer", "pyxis"]
+"""`apptainer`, or `singularity` by its older name; `pyxis`, the plugin of `srun`; empty: the first of them that is
+found where `up` runs."""
 SessionSource = Literal["start", "watch", "own"]
 """`start`: Wakeman starts them; `watch`: they are there, and Wakeman marks and watches them, but types into none and
 ends none; `own`: they are there, and Wakeman may also nudge and end them."""
@@ -503,8 +505,7 @@ class SlurmSpec(Spec, frozen=True):
     with `://`. The plan's directory, the deployment's own and `/tmp` are mounted in it, at the same paths. The image
     needs `/bin/sh` and the usual small programs. Example: `"/shared/agents.sif"`."""
     container_by: ContainedBy = ""
-    """What runs the container: `apptainer`, or `singularity` by its older name; `pyxis`, the plugin of `srun`. Without
-    it the first of them that is found where `up` runs."""
+    """What runs the container."""
     container_mounts: tuple[str, ...] = ()
     """Further directories or files of the node that are mounted: `"/PATH"`, `"/PATH:/INSIDE"`, `"/PATH:/INSIDE:ro"`."""
     container_home: bool = True

@@ -66,7 +66,7 @@ def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None],
         for note in answer.notes:
             print_note(printable(note))
         if following:
-            print_next(_reaching(options.state, following))
+            print_next(reaching(options.state, following))
     return answer.code
 
 
@@ -152,7 +152,7 @@ def _envelope(options: Namespace, answer: Answer[Any]) -> None:
 
     from wakeman.api.answer import envelope
 
-    shown = envelope(replace(answer, next=tuple(_reaching(options.state, answer.next))))
+    shown = envelope(replace(answer, next=tuple(reaching(options.state, answer.next))))
     if way(options.state, os.environ):
         _reach_needs(options.state, shown)
     json_line(shown)
@@ -163,7 +163,7 @@ def _reach_needs(state: str | None, shown: dict[str, Any]) -> None:
     for each in (shown, *shown.get("deployments", ()), shown.get("status", {})):
         for need in each.get("needs", ()) if isinstance(each, dict) else ():
             for command in need["commands"]:
-                [command["line"]] = _reaching(state, [command["line"]])
+                [command["line"]] = reaching(state, [command["line"]])
 
 
 def _would(options: Namespace, answer: Answer[Any]) -> int:
@@ -223,7 +223,7 @@ def queue_words(alarm: AlarmStatus) -> str:
     return f", which waits in the queue: {printable(alarm.waits)}" if alarm.waits else ""
 
 
-def _reaching(state: str | None, following: Sequence[str]) -> list[str]:
+def reaching(state: str | None, following: Sequence[str]) -> list[str]:
     """Add to suggested commands what has led here."""
     option = way(state, os.environ)
     return [command + option if command.startswith("wakeman ") else command for command in following]
