@@ -60,7 +60,8 @@ else
     srun --help 2>/dev/null | grep -q -e --container-image || refuse "srun on $node has no pyxis; ask the administrator of the cluster for it"
     binds=$binds,/tmp:/tmp mounted=--no-container-mount-home
     [ -z "$home" ] || binds=$binds,$HOME:$HOME
-    # Of the same job, with all that it has; a terminal is handed through.
+    # Of the same job; the terminal is handed through. The step around it has the memory that these would ask for again.
+    unset SLURM_MEM_PER_CPU SLURM_MEM_PER_NODE
     srun --jobid="$SLURM_JOB_ID" --overlap --quiet --ntasks=1 --nodes=1 --nodelist="$SLURMD_NODENAME" --mpi=none --pty \
         --job-name="${at##*/}.inside" --container-image="$image" --container-mounts="$binds" "$mounted" \
         --container-workdir="$PWD" $options "$@" 2>"$at.said"
