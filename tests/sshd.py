@@ -50,14 +50,23 @@ Host NAME
 """
 
 
+_OWN_ATD = """\
+cp -a /var/spool/cron PLACE/NAME.cron && find PLACE/NAME.cron -type f ! -name .SEQ -delete &&
+mount --bind PLACE/NAME.cron /var/spool/cron && mount -t tmpfs none /run && mkdir /run/sshd && atd &&
+until [ -s /run/atd.pid ]; do sleep 0.1; done && cp /run/atd.pid PLACE/NAME.atd &&
+mount --bind PLACE/NAME.machine /etc/machine-id && hostname NAME &&
+"""
+"""Gives a host jobs of `at`, a daemon that runs them, and an id of the machine that are not this machine's."""
+
+
 class SshHosts:
     """The daemons, and the configuration by which ssh finds them."""
 
-    def __init__(self, place: Path, *, apart: bool = False) -> None:
+    def __init__(self, place: Path, *, apart: bool = False, atd: bool = False) -> None:
         """With `apart`, each host has a disk of its own at `/tmp`, and sees nothing of what is there here but the
-        fixture's own files.
+        fixture's own files; with `atd`, an id of its own, too, and a daemon that runs its own jobs of `at`.
         """
-        self.place, self.config, self.apart = place, place / "config", apart
+        self.place, self.config, self.apart, self.atd = place, place / "config", apart, atd
 
     def disk(self, name: str, path: Path) -> Path:
         """Return where a host that is apart has what it sees at a path below `/tmp`."""
@@ -87,7 +96,10 @@ class SshHosts:
         if self.apart:
             disk, inside = f"{self.place}/{name}.disk", self.disk(name, self.place)
             hidden = f"mkdir -p {inside} && mount --bind {self.place} {inside} && mount --rbind {disk} /tmp && "
-        alone = ("unshare", "--mount") if name == ALONE or self.apart else ()
+            if self.atd:
+                (self.place / f"{name}.machine").write_text(f"{name}\n")
+                hidden = _OWN_ATD.replace("PLACE", str(self.place)).replace("NAME", name) + hidden
+        alone = ("unshare", "--mount", "--uts") if name == ALONE or self.apart else ()
         subprocess.run([*alone, "/bin/sh", "-c", hidden + daemon], check=True)
         until(lambda: bool(self.daemon(name)), 20)
 
@@ -143,13 +155,15 @@ class SshHosts:
             self.tmux(name, "kill-server")
             if self.daemon(name):
                 self.away(name)
+            with suppress(OSError, ValueError):
+                os.kill(int((self.place / f"{name}.atd").read_text()), signal.SIGTERM)
 
 
 @contextmanager
-def running_hosts(*, apart: bool = False) -> Iterator[SshHosts]:
+def running_hosts(*, apart: bool = False, atd: bool = False) -> Iterator[SshHosts]:
     """Yield hosts, which are ended afterwards; see `SshHosts`."""
     with TemporaryDirectory(prefix="wkh", dir="/tmp", ignore_cleanup_errors=True) as place:
-        hosts = SshHosts(Path(place), apart=apart)
+        hosts = SshHosts(Path(place), apart=apart, atd=atd)
         try:
             hosts.begin()
             yield hosts

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.adapters.logs import AT, begin, noted
+from msgspec.structs import replace
+from tests.adapters.logs import AT, begin, noted, planned
 from tests.adapters.test_eventlog import append_raw, damaged_line, in_a_room
 
 from wakeman.adapters.eventlog import EventLogs, EventWriter
 from wakeman.adapters.eventlog.network import network
 from wakeman.core.errors import LogDamagedError, UsageError
-from wakeman.core.log.events import Draft, Event, Filled, Freed, Noted, Repaired, Sealed
+from wakeman.core.log.events import Draft, Event, Filled, Freed, Noted, Planned, Repaired, Sealed
 
 
 @pytest.fixture
@@ -412,6 +413,19 @@ def test_a_log_does_not_begin_on_a_network_file_system(state: Path, monkeypatch:
 
     monkeypatch.setenv("WAKEMAN_NETWORK_DISK", "1")
     assert ["night"] == begin(state).names()
+
+
+def test_one_that_is_live_anywhere_begins_there_as_its_lock_was_tried(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wakeman.adapters.eventlog.network.network", lambda _: "nfs4")
+    first = planned()
+    assert isinstance(first.data, Planned)
+    shared = replace(first.data, host=replace(first.data.host, anywhere=True))
+    logs = EventLogs(str(state))
+    logs.create("night", "d1", [Draft(shared)], AT, "up:1")
+
+    assert ["night"] == logs.names()
 
 
 # --- repair

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wakeman.core.model import Deployment, State, WorkerState
-from wakeman.core.names import NAME_CHARS_MAX, branch, is_lone, mergeable, merged, safe, tailed, unique
+from wakeman.core.names import (
+    NAME_CHARS_MAX,
+    branch,
+    host_and_directory,
+    is_lone,
+    mergeable,
+    merged,
+    safe,
+    tailed,
+    unique,
+)
 
 
 @given(st.text())
@@ -121,3 +131,22 @@ def test_a_name_that_is_taken_gets_a_hash_of_what_it_stands_for() -> None:
     assert re.fullmatch(r"A-[0-9a-f]{6}", first)
     assert unique("A", {"a", first.lower()}, "key") not in {"A", first}
     assert "b" == unique("b", {"a"}, "key")
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "directory"),
+    [
+        ("alpha", "alpha", ""),
+        ("me@alpha.example", "me@alpha.example", ""),
+        ("alpha:", "", ""),
+        ("alpha:/srv/my nights", "alpha", "/srv/my nights"),
+        ("alpha:~/a:b", "alpha", "~/a:b"),
+        ("-oProxyCommand=x", "", ""),
+        ("", "", ""),
+        (".", "", ""),
+        ("a b", "", ""),
+        ("alpha:/a\nb", "", ""),
+    ],
+)
+def test_a_host_may_name_a_directory_and_is_never_an_option(text: str, host: str, directory: str) -> None:
+    assert (host, directory) == host_and_directory(text)

@@ -253,6 +253,25 @@ def test_a_server_that_only_reads_offers_nothing_that_acts_and_writes_nothing(pl
     }
 
 
+@pytest.mark.real
+def test_a_plan_that_another_host_carries_is_not_begun_here(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.plan(NIGHT + '[wake]\nhost = "alpha"\n', "wakeman.toml")
+
+    async def refused(call: Caller) -> None:
+        told = await call("up")
+        assert told.failed
+        assert "wake.host: found 'alpha'; expected the verb to run there" in told.text
+        assert "wakeman --on alpha mcp" in told.text
+
+    async def begun(call: Caller) -> None:
+        assert not (await call("up")).failed
+
+    talk(refused)
+    assert not list(place.tree().keys() & {"state"})
+    monkeypatch.setenv("WAKEMAN_ON", ".")
+    talk(begun)
+
+
 def test_a_server_that_only_reads_suggests_nothing_that_it_does_not_have(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

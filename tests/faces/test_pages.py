@@ -452,7 +452,7 @@ def test_a_command_that_is_too_long_is_broken_as_a_shell_joins_it(line: str, cel
 
 
 def test_a_state_directory_that_was_given_stands_in_every_command() -> None:
-    on = Paper(state="/my state")
+    on = Paper(way=" --state '/my state'")
 
     assert ["     wakeman attach n/w --state '/my state'"] == text(on.command("wakeman attach n/w", 5), on)
     assert ["     df -h /x"] == text(on.command("df -h /x", 5), on)

@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.contracts.test_timer import FAR, job_timer
 from tests.processes import processes
 from tests.real.rig import Said, rigged
 from tests.real.test_slurm import MAKES, PLAN, WAITS, SlurmRig
 from tests.slurm import PATH, UNABLE, Cluster, running_cluster
 from tests.waiting import until
+
+from wakeman.adapters.slurm.timer import JobTimer
+from wakeman.core.errors import ProgramError
 
 pytestmark = [pytest.mark.real, pytest.mark.skipif(bool(UNABLE), reason=f"Slurm: {UNABLE}")]
 
@@ -139,6 +143,54 @@ def test_a_stuck_worker_is_found_by_the_alarm_alone(rig: AlarmRig) -> None:
     until(lambda: rig.has("closed"), 90)
     assert "complete" == rig.status()["outcome"], rig.trail()
     assert 0 == rig.run("audit", "night").returncode
+
+
+def test_the_end_of_a_job_whose_node_fails_starts_a_check_too(rig: AlarmRig, cluster: Cluster) -> None:
+    rig.night_of(WAITS + MAKES)
+    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    job = {e["worker"]: e["data"]["session_id"] for e in rig.of("launched")}["night_a"].partition("@")[0]
+    node = cluster.run("squeue", "-h", "-r", "-j", job, "-o", "%N").strip()
+    cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+    try:
+        until(lambda: rig.has("relaunched"), 90)
+    finally:
+        cluster.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
+    rig.go("abcdefg")
+    until(lambda: rig.has("closed"), 90)
+
+    lost = next(event for event in rig.of("exited") if event["data"].get("ended_by") == "machine")
+    assert "exit" == lost["by"].partition(":")[0]
+    assert "complete" == rig.status()["outcome"], rig.trail()
+    assert 0 == rig.run("audit", "night").returncode
+
+
+def test_where_homes_are_not_shared_it_is_adopted_and_live_on_both(rig: AlarmRig) -> None:
+    rig.night_of(WAITS + MAKES)
+    refused = rig.elsewhere("check", "night")
+    moved = rig.elsewhere("adopt", "night")
+    rig.go("abcdefg")
+    both = [rig.elsewhere("check", "night"), rig.run("check", "night")]
+    until(lambda: rig.has("closed"), 90)
+
+    assert "was not begun by this user on this machine" in refused.stderr
+    assert moved.returncode in (0, 4), moved
+    assert [] == [said for said in both if said.returncode not in (0, 1, 4)]
+    assert [] == [said for said in both if "adopted elsewhere" in said.stderr]
+    assert "complete" == rig.status()["outcome"], rig.trail()
+    assert 0 == rig.run("audit", "night").returncode
+
+
+def test_a_dry_check_says_what_it_would_set_and_sets_nothing(rig: AlarmRig) -> None:
+    rig.night_of(WAITS + MAKES)
+    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    alarms, jobs = rig.queued(), rig.cluster.jobs()
+    rig.cluster.run("scancel", *alarms)
+    before = rig.log().read_bytes()
+    said = rig.run("check", "night", "--dry-run")
+
+    assert "set an alarm for" in said.stdout
+    assert before == rig.log().read_bytes()
+    assert sorted(set(jobs) - set(alarms)) == sorted(rig.cluster.jobs())
 
 
 def test_there_is_one_alarm_whoever_checks_and_from_wherever(rig: AlarmRig) -> None:
@@ -287,6 +339,78 @@ def test_a_copy_s_alarm_is_asked_nothing(rig: AlarmRig) -> None:
 
     assert said.returncode in (0, 4), said
     assert f"is a copy of {rig.state}/night" in said.stdout
+
+
+def test_a_check_that_fails_on_a_node_leaves_an_alarm_and_tells_it(rig: AlarmRig, cluster: Cluster) -> None:
+    rig.night_of(WAITS + MAKES)
+    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    (job,) = rig.queued()
+    whole = rig.log().read_bytes()
+    with open(rig.log(), "ab") as log:
+        log.write(b'{"v":1,"seq":1}\n')
+    rig.fire_job(job)
+    until(lambda: job not in cluster.jobs(), 60)
+    left = rig.queued()
+    rig.log().write_bytes(whole)
+    rig.go("abcdefg")
+    until(lambda: rig.has("closed"), 90)
+
+    assert 1 == len(left)
+    assert "events.jsonl" in rig.trail()
+    assert "complete" == rig.status()["outcome"], rig.trail()
+
+
+def test_an_alarm_whose_answer_was_lost_is_found_and_not_asked_for_again(cluster: Cluster, tmp_path: Path) -> None:
+    lost = _program(tmp_path, "sbatch", 'sbatch "$@" >/dev/null; echo "sbatch: error: Socket timed out" >&2; exit 1')
+    timer = _timer_with(cluster, tmp_path, lost)
+    try:
+        job = timer.arm("wakeman:lost:1", ("/bin/true",), FAR)
+
+        assert [job] == timer.find("wakeman:lost:1")
+        assert [job.job] == cluster.jobs()
+    finally:
+        cluster.run("scancel", "--me")
+
+
+def test_an_alarm_that_a_site_strips_of_its_comment_is_refused(cluster: Cluster, tmp_path: Path) -> None:
+    strips = _program(
+        tmp_path,
+        "sbatch",
+        'for word; do shift; case $word in --comment=*) ;; *) set -- "$@" "$word" ;; esac; done; exec sbatch "$@"',
+    )
+    try:
+        with pytest.raises(ProgramError, match="is not in the queue, with its comment"):
+            _timer_with(cluster, tmp_path, strips).arm("wakeman:stripped:1", ("/bin/true",), FAR)
+    finally:
+        cluster.run("scancel", "--me")
+
+
+def test_an_alarm_of_too_long_a_path_is_refused_before_it_is_asked_for(cluster: Cluster, tmp_path: Path) -> None:
+    timer = _timer_with(cluster, tmp_path, "/usr/bin/false")
+
+    with pytest.raises(ProgramError, match="too long a path for a job's comment"):
+        timer.arm("wakeman:long:1", ("/bin/sh", "/" + "x" * 1100), FAR)
+
+
+def test_a_plan_with_such_alarms_is_rehearsed(rig: AlarmRig) -> None:
+    rig.write(PLAN.replace("COMMAND", MAKES).replace("EXTRA", ALARMS))
+    said = rig.run("rehearse", "wakeman.toml")
+
+    assert 0 == said.returncode, said
+    assert "complete" in said.stdout
+
+
+def _program(place: Path, name: str, script: str) -> str:
+    file = place / name
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+    return str(file)
+
+
+def _timer_with(cluster: Cluster, place: Path, sbatch: str) -> JobTimer:
+    found = job_timer(cluster, str(place))
+    assert isinstance(found, JobTimer)
+    return JobTimer({**found._place, "sbatch": sbatch}, str(place), found._env)
 
 
 @contextmanager

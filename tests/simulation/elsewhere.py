@@ -28,7 +28,7 @@ from wakeman.adapters.memory import Act, MemoryFiles
 from wakeman.adapters.memory.clock import MemoryClock
 from wakeman.adapters.memory.sessions import Playing
 from wakeman.core.errors import ProgramError
-from wakeman.core.model import EndedBy
+from wakeman.core.model import Deployment, EndedBy, Plan, UnitsSpec
 from wakeman.ports import Listing, SessionInfo, Start
 from wakeman.ports.executor import Phase
 
@@ -221,6 +221,16 @@ class JobScene(Scene):
     executor, computer = Jobs, Controller
 
 
+class SharedScene(JobScene):
+    """A world whose checks are jobs, which any machine runs: each boot here is another machine."""
+
+    def __init__(self, crew: Crew, dice: random.Random, roles: Callable[[str], Role]) -> None:
+        super().__init__(crew, dice, roles)
+        self.anywhere, self.jobs = True, self.alarms
+        host = self.world().host(Plan(name=NAME, units=UnitsSpec()), "/plans", f"/state/{NAME}")
+        self.known = Deployment(name=NAME, host=host)
+
+
 class JobNight(Night):
     """Such a night, by its seed."""
 
@@ -272,13 +282,24 @@ class JobNight(Night):
             self.jobs.once_more(self.chance.choice(begun))
 
 
+class SharedNight(JobNight):
+    """Such a night whose checks are made on any machine."""
+
+    world = SharedScene
+
+
 def night_of(seed: int, trace: Callable[[str], None] | None = None, *, troubled: bool = False) -> Night:
     """Return the night of a seed.
 
-    Shape: in one of ten somebody else has started the sessions, in another they are elsewhere; in one of forty the
-    service has a wall.
+    Shape: in one of ten somebody else has started the sessions, in another they are elsewhere, and of these in one of
+    three checks are made on any machine; in one of forty the service has a wall.
     """
     kind = random.Random(f"whose {seed}").random()  # noqa: S311 - a night is its seed
-    bounds: tuple[tuple[float, type[Night]], ...] = ((0.1, FoundNight), (0.125, WallNight), (0.9, Night))
-    world = next((world for bound, world in bounds if kind < bound), JobNight)
+    bounds: tuple[tuple[float, type[Night]], ...] = (
+        (0.1, FoundNight),
+        (0.125, WallNight),
+        (0.9, Night),
+        (0.967, JobNight),
+    )
+    world = next((world for bound, world in bounds if kind < bound), SharedNight)
     return world(seed, trace, troubled=troubled)

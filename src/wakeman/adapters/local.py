@@ -268,7 +268,7 @@ def _common(registry: LocalRegistry, state: str, host: Host) -> Common:
     """Return what the machines of a deployment have in common. Raises: NotLiveError for one that is not live here."""
     _admit(registry, state, host)
     timer = _timer_of_place(host) or At(host.env)
-    return Common(SharedClock(), timer, lambda pause: _try_node_with_registry(host, pause))
+    return Common(SharedClock(), timer, lambda known: _try_node_with_registry(host, known=known))
 
 
 def _timer_of_place(host: Host) -> Timer | None:
@@ -278,18 +278,20 @@ def _timer_of_place(host: Host) -> Timer | None:
     return timer(host) if timer is not None else None
 
 
-def _try_node_with_registry(host: Host, pause: Callable[[float], None]) -> NodeTrial:
-    """Have the place where workers run try what a check there needs: among that, this registry."""
+def _try_node_with_registry(host: Host, *, known: bool) -> NodeTrial:
+    """Have the place where workers run try what a check there needs; `known`: among that, this registry."""
     from wakeman.ports import NodeTrial, TimingBackend
 
     backend = find(host.executor)
     if not isinstance(backend, TimingBackend):
         return NodeTrial()
+    if not known:
+        return backend.try_node(host, "")
     os.makedirs(registry_directory(), mode=0o700, exist_ok=True)
     token = f"{registry_directory()}/trial-{os.urandom(6).hex()}"
     try:
         with open(token, "x", encoding="ascii"):
-            return backend.try_node(host, token, pause)
+            return backend.try_node(host, token)
     finally:
         with suppress(OSError):
             os.unlink(token)

@@ -18,6 +18,7 @@ from wakeman.api.status import Status, describe, following
 from wakeman.core.errors import PlanError, UnknownNameError, UsageError, WakemanError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment, Plan
+from wakeman.core.names import THIS_HOST
 from wakeman.core.plan import footprint
 from wakeman.core.plan.footprint import News
 from wakeman.core.plan.template import closest, nearest
@@ -166,6 +167,18 @@ def gather(
         return prepare_plan(world, text, file, posixpath.dirname(path), stdin, run_commands=run_commands, own=own)
     except PlanError as fault:
         raise PlanError(fault.problems, f"fix it, then: wakeman plan {quote(file)}") from fault
+
+
+def require_host(prepared: PreparedPlan, given: str | None, verb: str = "") -> None:
+    """Require that a plan is to run on this machine; `given` is the host that the call names, `.` for this one.
+
+    Raises: UsageError for a plan that names another, with what is to be typed; `verb` is that of the call, if known.
+    """
+    host = prepared.plan.wake.host
+    if host and given != THIS_HOST:
+        there, here = (f"wakeman --on {quote(each)} {verb}".rstrip() for each in (host, THIS_HOST))
+        found = f"wake.host: found {host!r}; expected the verb to run there"
+        raise UsageError(found, f"{there}; if this is that host, or takes its place: {here}")
 
 
 def left_undone(world: World, name: str, own: Mapping[str, str] = MappingProxyType({})) -> PreparedPlan:

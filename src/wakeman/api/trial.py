@@ -78,7 +78,7 @@ def trials(
                 tried = _try_session(world, plan, root, place, pause, resolved)
                 yield tried
                 if not tried.why and plan.workers.executor != DEFAULT_EXECUTOR:
-                    yield from _try_node(world, resolved or world.host(plan, root, place), place, pause)
+                    yield from _try_node(world, resolved or world.host(plan, root, place), place)
     except WakemanError as fault:
         yield _unusable(world, fault)
     yield from _try_outputs(outputs)
@@ -181,12 +181,12 @@ def _try_session(
         return Trial(what, str(fault), fault.hint)
 
 
-def _try_node(world: World, host: Host, place: str, pause: Callable[[float], None]) -> Iterator[Trial]:
+def _try_node(world: World, host: Host, place: str) -> Iterator[Trial]:
     """Have a job run there what a check needs, with the log's lock held between it and here, where checks are jobs."""
     if not host.anywhere:
         return
     try:
-        found = world.common(replace(host, directory=place)).try_node(pause)
+        found = world.common(replace(host, directory=place)).try_node(True)
     except WakemanError as fault:
         yield Trial(NODE_CHECKS, str(fault), fault.hint)
         return

@@ -13,6 +13,9 @@ LONE = "+session"
 """In place of a deployment's name, which cannot be it, in the mark of a session that no deployment has yet."""
 NAME_CHARS_MAX = 100
 """Characters of a name at most."""
+THIS_HOST = "."
+"""In place of a host: the machine itself, whatever the plan says."""
+_HOST_AND_DIRECTORY = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.@%-]*)(?::([^\0\n]+))?")
 
 
 def safe(text: str) -> str:
@@ -68,3 +71,12 @@ def mergeable(d: Deployment) -> list[str]:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:6]
+
+
+def host_and_directory(text: str) -> tuple[str, str]:
+    """Return the host of `HOST` or `HOST:DIR`, as scp has it, and the directory, "" where none is named.
+
+    Boundary: two empty texts for what names no host, such as what ssh would take for an option.
+    """
+    found = _HOST_AND_DIRECTORY.fullmatch(text)
+    return (found[1], found[2] or "") if found else ("", "")

@@ -16,7 +16,7 @@ from wakeman.core.log import events as e
 from wakeman.core.model import Alarm, Deployment, Host, WakeTarget
 from wakeman.core.policy.limits import every, longest
 from wakeman.engine import layout
-from wakeman.engine.common import early_timer_of, timer_of
+from wakeman.engine.live import early_timer_of, timer_of
 
 if TYPE_CHECKING:
     from wakeman.ports import Job, World
@@ -209,11 +209,11 @@ def is_unattended(world: World, d: Deployment) -> bool:
 
 def alarm_waits(world: World, d: Deployment, now: datetime) -> str:
     """Return what the alarm waits for that is due; "" for one that is not due, or waits for nothing."""
-    from wakeman.ports import QueuedTimer
-
     alarm = d.alarm
     if not d.host.anywhere or alarm is None or not alarm.job or alarm.due > now:
         return ""
+    from wakeman.ports import QueuedTimer
+
     with suppress(ProgramError, NotLiveError):
         timer = timer_of(world, d)
         if isinstance(timer, QueuedTimer):

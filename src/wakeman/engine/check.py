@@ -14,9 +14,8 @@ from wakeman.core.log import events as e
 from wakeman.core.log.chunks import CHUNK_BYTES, chunks
 from wakeman.core.model import Deployment, OpenIntent
 from wakeman.core.policy.attempts import missing
-from wakeman.engine.common import clock_of
 from wakeman.engine.effects.alarm import Rearm, Soon, ensure
-from wakeman.engine.live import LOCK_WAIT_DEFAULT_S, hold
+from wakeman.engine.live import LOCK_WAIT_DEFAULT_S, clock_of, hold
 from wakeman.engine.observe import calm
 from wakeman.engine.observe.containment import Mishaps
 from wakeman.engine.observe.judgement import ENDED, Findings, Waiting

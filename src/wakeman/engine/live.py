@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from posixpath import dirname, join
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from wakeman.core.model import Deployment, Host
 from wakeman.core.policy.ownership import Entry, refusal
 
 if TYPE_CHECKING:
-    from wakeman.ports import World, Writer
+    from wakeman.ports import Clock, Timer, World, Writer
 
 LOCK_WAIT_DEFAULT_S = 5.0
 """Seconds to wait for a deployment's log."""
@@ -118,4 +119,27 @@ def _told(world: World, name: str, d: Deployment, why: str = "") -> tuple[str, s
     why = why or elsewhere(world, name, d)
     copied = why.startswith(IS_COPY)
     hint = f"wakeman --state {dirname(d.host.directory)} status" if copied else f"wakeman adopt {name}"
+    if d.plan.wake.host and not copied:
+        hint = f"wakeman --on {quote(d.plan.wake.host)} status {name}, or {hint} to have it here"
     return f"{name}: {why}: its log can be read, not acted on", hint
+
+
+# --- what machines have in common where a deployment is live on several ---------------------------------------
+
+
+def clock_of(world: World, d: Deployment) -> Clock:
+    """Return the clock of a deployment's observations: the clock of one machine says nothing on another."""
+    return world.common(d.host).clock if d.host.anywhere else world.clock
+
+
+def timer_of(world: World, d: Deployment) -> Timer:
+    """Return what sets a deployment's alarms. Raises: NotLiveError where its programs may not be run."""
+    return world.common(d.host).timer if d.host.anywhere else world.timer
+
+
+def early_timer_of(world: World, d: Deployment) -> Timer:
+    """Return what starts a check in seconds. Raises: as `timer_of`.
+
+    Shape: where checks run as jobs, a process that sleeps would end with its job, and elsewhere with its user's login.
+    """
+    return world.common(d.host).timer if d.host.anywhere else world.stand_in

@@ -159,8 +159,9 @@ def take_for_lost(world: World, deployment: str, host: str) -> tuple[Deployment,
 def adopt(world: World, name: str) -> Deployment:
     """Make a deployment live here that was restored, or whose container or registry is another now.
 
+    Shape: one whose checks are jobs stays live where it was, so a job tries whether a lock holds between them.
     Raises: UsageError when it is live here already; NotLiveError for a copy, whose log names the original's files and
-    sessions, and where others could change it.
+    sessions, where others could change it, and where a lock does not hold.
     """
     d, directory = world.logs.read(name), f"{world.state}/{name}"
     why = elsewhere(world, name, d)
@@ -174,6 +175,10 @@ def adopt(world: World, name: str) -> Deployment:
             f"move it to {d.host.directory}, or begin again with wakeman up",
         )
     world.registry.enrol(directory, d.host)
+    world.registry.look(directory)  # from here on it is known, and so are its programs
+    if d.host.anywhere and (found := world.common(d.host).try_node(False)).why:
+        world.registry.forget(directory)
+        raise NotLiveError(f"{name}: cannot be adopted: {found.why}", found.mend)
     with hold(world, name, adopting=True) as log:
         root_id = identified(world, d.host.root)
         drive(world, log, protocol.adopt(log.deployment, world.registry.identity(), root_id), world.clock.now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
@@ -59,9 +59,9 @@ class TimingBackend(Backend, Protocol):
     def timer(self, host: Host) -> Timer | None:
         """Return the timer of a deployment whose checks it runs; None for one whose checks run where `up` ran."""
 
-    def try_node(self, host: Host, token: str, pause: Callable[[float], None]) -> NodeTrial:
+    def try_node(self, host: Host, token: str) -> NodeTrial:
         """Have a job try what a check on a node needs: the log's lock, held between there and here; the recorded
-        programs; the file `token`, which is in the registry of this user.
+        programs; the file `token`, which is in the registry of this user, unless that is "".
 
         Effects: a job is run and ends; files are made in `host.directory`.
         """

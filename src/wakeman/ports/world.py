@@ -50,9 +50,7 @@ class Common(Struct, frozen=True):
 
     clock: Clock
     timer: Timer  # theirs, whose jobs any of them may run: also for delays in seconds
-    try_node: Callable[
-        [Callable[[float], None]], NodeTrial
-    ]  # whether a job can run a check; the argument lets time pass
+    try_node: Callable[[bool], NodeTrial]  # whether a job can run a check; and finds this registry, if that is asked
 
 
 class World(Struct, frozen=True):

@@ -81,6 +81,7 @@ SAID = {
     "cleanup.after": 120.0,
     "cleanup.when": "each",
     "slurm.alarm": "at",
+    "slurm.container_home": True,
     "slurm.cpus": 1,
     "ssh.files": "shared",
     "limits.give_up": 21600.0,

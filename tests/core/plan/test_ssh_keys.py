@@ -81,3 +81,11 @@ def test_without_hosts_nothing_is_said_about_their_slots() -> None:
 def test_one_slot_is_the_bound_of_one() -> None:
     with pytest.raises(PlanError, match=r"workers\.at_once: found 2; expected at most 1"):
         parsed("[ssh]\nhosts = { alpha = 1 }\n", workers="at_once = 2\n")
+
+
+@pytest.mark.parametrize("host", ["-x", "a b", "alpha:", "."])
+def test_a_plan_is_carried_by_a_host_that_ssh_knows(host: str) -> None:
+    plan = f'name = "night"\n[units]\nitems = ["a"]\noutput = "{{{{ unit }}}}"\n[wake]\nhost = "{host}"\n'
+    told = "wake.host: found \".*\"; expected HOST or HOST:DIR, as in 'alpha'"
+    with pytest.raises(PlanError, match=told):
+        read_plan(plan, "night.toml")

@@ -32,6 +32,32 @@ def test_what_differs_from_where_it_began_is_not_live(site: Site, words: str) ->
     assert words in refusal(KNOWN, site, HOST)
 
 
+@pytest.mark.parametrize(
+    ("site", "words"),
+    [
+        (other(machine="m2"), ""),
+        (other(pid_namespace=8), ""),
+        (other(structs.replace(SITE, boot="b2", device=9), machine="m2"), ""),
+        (other(uid=0), "belongs to user 1000"),
+        (structs.replace(SITE, inode=43), "another directory"),
+    ],
+)
+@pytest.mark.parametrize("adopted", [HERE, structs.replace(HERE, machine="m3")])
+def test_what_is_live_anywhere_is_so_on_each_machine_of_its_user(site: Site, words: str, adopted: Identity) -> None:
+    roams = structs.replace(HOST, anywhere=True, identity=adopted)
+    known = entry(SITE, roams)
+
+    assert words in refusal(known, site, roams)
+    assert bool(words) == bool(refusal(known, site, roams)) == bool(refusal(known, site))
+
+
+def test_a_log_alone_makes_nothing_live_anywhere() -> None:
+    there = other(machine="m2")
+
+    assert "another machine" in refusal(KNOWN, there, structs.replace(HOST, anywhere=True))
+    assert "other programs" in refusal(KNOWN, SITE, structs.replace(HOST, anywhere=True))
+
+
 def test_of_a_machines_id_so_much_is_shown_that_two_are_told_apart() -> None:
     was, now = (structs.replace(HERE, machine=each * 4) for each in ("0123abcd", "4567fedc"))
     known = entry(structs.replace(SITE, identity=was), HOST)

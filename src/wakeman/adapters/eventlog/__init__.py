@@ -74,7 +74,8 @@ class EventLogs:
         if not isinstance(first, Planned) or (first.name, first.digest) != (name, digest):
             raise UsageError(f"{name}: a log begins with what was planned under that name and digest")
         lines, _ = compose(Deployment(hash=genesis(name, digest)), drafts, at, by)
-        _local(self._state)
+        if not first.host.anywhere:  # of one that is, a lock was tried between machines
+            _local(self._state)
         with refusing(directory):
             make(directory)
         with locked(directory, 5.0):

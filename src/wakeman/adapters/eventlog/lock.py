@@ -37,7 +37,7 @@ def locked(directory: str, wait: float) -> Iterator[None]:
                 if not _acquired(fd, 0):
                     raise _busy(directory, fd)
         with suppress(OSError):  # a full disk costs the name of the holder, not the lock
-            os.pwrite(fd, b"%-10d\n" % os.getpid(), 0)
+            os.pwrite(fd, f"{os.getpid():<10d} {os.uname().nodename:<64.64}\n".encode(), 0)
         yield
     finally:
         close_quietly(fd)
@@ -72,11 +72,13 @@ def _ask(directory: str) -> None:
 
 
 def _busy(directory: str, lock: int) -> BusyError:
-    pid = os.pread(lock, 32, 0).decode("ascii", "replace").strip()
-    name = basename(directory)
-    if pid.isdecimal() and _is_stopped(pid):
+    pid, _, node = os.pread(lock, 128, 0).decode("utf-8", "replace").strip().partition(" ")
+    name, here = basename(directory), os.uname().nodename
+    where = f" on {node.strip()}" if node.strip() not in ("", here) else ""
+    if pid.isdecimal() and not where and _is_stopped(pid):
         return BusyError(f"{name}: is held by process {pid}, which is stopped", f"kill -CONT {pid}")
-    return BusyError(f"{name}: is held by process {pid or 'unknown'}, which will look again", f"wakeman status {name}")
+    held = f"{name}: is held by process {pid or 'unknown'}{where}, which will look again"
+    return BusyError(held, f"wakeman status {name}")
 
 
 def _is_stopped(pid: str) -> bool:

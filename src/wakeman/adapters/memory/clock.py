@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from wakeman.core.model import SHARED_BOOT
+
 DAWN = datetime(2026, 1, 5, 21, 36, tzinfo=UTC)
 """Default time at which a rehearsal begins."""
 
@@ -30,3 +32,19 @@ class MemoryClock:
         """Advance both clocks."""
         self.at += timedelta(seconds=seconds)
         self.seconds += seconds
+
+
+@dataclass
+class MemoryCommonClock:
+    """The clock that machines have in common: what `clock` says of the time of day."""
+
+    clock: MemoryClock
+
+    def now(self) -> datetime:
+        return self.clock.at
+
+    def mono(self) -> float:
+        return self.clock.at.timestamp()
+
+    def boot(self) -> str:
+        return SHARED_BOOT

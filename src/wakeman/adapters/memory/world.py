@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from wakeman.adapters.memory.clock import MemoryClock
+from wakeman.adapters.memory.clock import MemoryClock, MemoryCommonClock
 from wakeman.adapters.memory.confine import MemoryConfiner
 from wakeman.adapters.memory.disk import MemoryFiles
 from wakeman.adapters.memory.git import MemoryGit
@@ -42,7 +42,8 @@ class MemoryWorld:
 
     Shape: `push` says whether a worker's end starts a check at once; `reports` are what the harness reads, by session
     name; `delivered` are the notices that were sent, and `said` what the topic of answers has. With a `queue`, sessions
-    are jobs of one like that.
+    are jobs of one like that. With `anywhere` deployments are live on several machines, and `jobs` has their
+    alarms.
     """
 
     acts: dict[str, Act] = field(default_factory=dict)
@@ -56,6 +57,7 @@ class MemoryWorld:
     versions: dict[str, str] = field(default_factory=dict)
     """Versions of clients, by harness; a client that is not named here says none."""
     queue: QueueModel | None = None
+    anywhere: bool = False
 
     def __post_init__(self) -> None:
         self.files = MemoryFiles(self.clock)
@@ -82,7 +84,7 @@ class MemoryWorld:
             registry=self.registry,
             timer=self.alarms,
             stand_in=self.sleepers,
-            common=lambda _: Common(self.clock, self.jobs, lambda _: NodeTrial()),
+            common=lambda _: Common(MemoryCommonClock(self.clock), self.jobs, lambda _: NodeTrial()),
             files=self.files,
             machine=self.machine,
             executor=lambda _: self.sessions,
@@ -168,7 +170,7 @@ class MemoryWorld:
             place={"socket": "/memory", "tmux": "tmux"},
             python=("wakeman",),
             confinement=confinement,
-            anywhere=plan.workers.executor == "slurm" and plan.slurm.alarm == "job",
+            anywhere=self.anywhere or (plan.workers.executor == "slurm" and plan.slurm.alarm == "job"),
         )
 
     def _stale(self, script: str, generation: int) -> bool:

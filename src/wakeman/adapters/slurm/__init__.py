@@ -22,7 +22,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -52,10 +52,16 @@ JOB = os.path.join(os.path.dirname(__file__), "job.sh")
 HOLD = os.path.join(os.path.dirname(__file__), "hold.sh")
 _COMMENT = r"[\w:;]+"
 PANE = (
-    'state=$WAKEMAN_JOB; unset WAKEMAN_JOB; (exec "$@"); code=$?;'
+    'state=$WAKEMAN_JOB; unset WAKEMAN_JOB WAKEMAN_TASK; (exec "$@"); code=$?;'
     ' echo "$code" >"$state/status.tmp" && mv "$state/status.tmp" "$state/status"; exit "$code"'
 )
 """Runs a session's program on the node, and keeps its status for `job.sh`."""
+CONTAINED_PANE = (
+    "state=$WAKEMAN_JOB at=$WAKEMAN_TASK; unset WAKEMAN_JOB WAKEMAN_TASK;"
+    ' (exec /bin/sh "${at%/*}/contain.sh" "$at" "$@"); code=$?;'
+    ' echo "$code" >"$state/status.tmp" && mv "$state/status.tmp" "$state/status"; exit "$code"'
+)
+"""The same, within a container."""
 
 
 class FoundJob(Struct, frozen=True):
@@ -76,13 +82,15 @@ class Slurm:
 
     outlives_boot = True
 
-    def __init__(self, place: Mapping[str, str], directory: str, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, place: Mapping[str, str], directory: str, env: Mapping[str, str], mounted: Sequence[str] = ()
+    ) -> None:
         """Address a cluster; nothing runs yet.
 
         Shape: `place` is what `SlurmBackend.place` has resolved; `directory` is the deployment's own, which the nodes
-        share, and gets the directory `slurm` when something is done.
+        share, and gets the directory `slurm` when something is done; `mounted` is what a container must have.
         """
-        self._place, self._directory = place, directory
+        self._place, self._directory, self._mounted = place, directory, mounted
         self._env = {**env, **({"SLURM_CONF": place["conf"]} if place.get("conf") else {})}
         self._batches = Batches(directory)
         self._known: tuple[list[KeptTask], Queue] | None = None
@@ -154,14 +162,23 @@ class Slurm:
         from wakeman.adapters.slurm.scripts import job_script
 
         self._claim_checks()
-        tasks = [(JobTask(start.session, start.mark), job_script(start, PANE)) for start in starts]
-        batch = self._batches.write(tasks)
+        tasks = [(JobTask(start.session, start.mark), job_script(start, self._pane())) for start in starts]
+        batch = self._batches.write(tasks, contain=self._contain())
         base, why = self._submitted(*self._request(batch, len(starts)))
         if why:
             self._batches.refused(batch)
             return [Made(error=f"sbatch: {why}", mend=PLAN_MEND) for _ in starts]
         self._batches.submitted(batch, base)
         return [Made(f"{base}_{number}@{batch}") for number in range(len(starts))]
+
+    def _pane(self) -> str:
+        return CONTAINED_PANE if self._place.get("container") else PANE
+
+    def _contain(self) -> bytes:
+        """Return the script by which programs run in a container; empty without one."""
+        from wakeman.adapters.slurm.containers import contain_script
+
+        return contain_script(self._place, self._mounted) if self._place.get("container") else b""
 
     def _submitted(self, *argv: str) -> tuple[str, str]:
         """Call `sbatch`; return the job's id, or why Slurm refuses. Raises: ProgramError if it may have taken it."""
@@ -216,8 +233,8 @@ class Slurm:
                 return [Made(error=f"sbatch: slurm.reserve: {why}", mend=PLAN_MEND) for _ in starts]
         if not held.base:
             allocation.submitted(base)
-        tasks = [(JobTask(start.session, start.mark), job_script(start, PANE)) for start in starts]
-        batch = self._batches.write(tasks, held.name)
+        tasks = [(JobTask(start.session, start.mark), job_script(start, self._pane())) for start in starts]
+        batch = self._batches.write(tasks, held.name, self._contain())
         allocation.run(batch, len(starts))
         return [Made(f"{base}_{number}@{batch}") for number in range(len(starts))]
 
@@ -417,16 +434,20 @@ class SlurmBackend:
         return resolved(plan, environ)
 
     def executor(self, host: Host) -> Slurm:
-        return Slurm(host.place, host.directory, host.env)
+        if not host.place.get("container"):
+            return Slurm(host.place, host.directory, host.env)
+        from wakeman.adapters.slurm.containers import always_mounted
+
+        return Slurm(host.place, host.directory, host.env, always_mounted(host))
 
     def timer(self, host: Host) -> JobTimer | None:
         """Return the timer whose jobs are the cluster's, with `slurm.alarm` "job"."""
         return JobTimer(host.place, host.directory, host.env) if host.place.get("alarm") else None
 
-    def try_node(self, host: Host, token: str, pause: Callable[[float], None]) -> NodeTrial:
+    def try_node(self, host: Host, token: str) -> NodeTrial:
         from wakeman.adapters.slurm.node_trial import try_node
 
-        return try_node(host, token, pause)
+        return try_node(host, token)
 
 
 def _session_there(there: SessionInfo | None, start: Start) -> Made | None:

@@ -45,7 +45,7 @@ class KeptTask(Struct, frozen=True):
     Shape: `began` says that a job has begun it; `code` is the status that its program left, `ended` says that it left
     none, `told` that its job was told to end then; `gone` that it was cancelled here. One that runs in an allocation is
     `held`: `base` is then that job's id, `step` the one of its step, and `node` what Slurm calls the node. It was
-    `silent` if its step ended without any word, as when its node fails.
+    `silent` if its step ended without any word, as when its node fails. `refused` says why its program could not begin.
     """
 
     batch: str
@@ -59,6 +59,7 @@ class KeptTask(Struct, frozen=True):
     gone: bool
     told: bool = False
     silent: bool = False
+    refused: str = ""
     held: HeldAllocation | None = None
     step: str = ""
     node: str = ""
@@ -116,7 +117,8 @@ class Batches:
                 base=base if re.fullmatch(r"\d+", base) else "",
                 began=began,
                 code=int(status) if word == "exited" and re.fullmatch(r"\d{1,3}", status) else None,
-                ended=word == "ended",
+                ended=word in ("ended", "refused"),
+                refused=(status or "its program could not begin") if word == "refused" else "",
                 gone=str(number) in gone,
                 told=(word, status) == ("ended", "told"),
                 silent=(word, status) == ("ended", "silent"),
@@ -133,10 +135,11 @@ class Batches:
     def _line(self, batch: str, name: str) -> str:
         return first_line(self.path(batch, name))
 
-    def write(self, tasks: Sequence[tuple[JobTask, str]], held: str = "") -> str:
+    def write(self, tasks: Sequence[tuple[JobTask, str]], held: str = "", contain: bytes = b"") -> str:
         """Write a batch of sessions with the scripts that make them; return its id. It is whole, or not there.
 
-        Shape: `held` is the name of the allocation that it is for, "" for an array.
+        Shape: `held` is the name of the allocation that it is for, "" for an array; `contain` is the
+        script by which programs run in a container, if they do.
         """
         batch = os.urandom(6).hex()
         os.makedirs(self.place, mode=0o700, exist_ok=True)
@@ -144,6 +147,8 @@ class Batches:
         cases = "".join(f"{number})\n{script};;\n" for number, (_, script) in enumerate(tasks))
         script = f"case $task in\n{cases}esac\n"
         self._put(batch, "tasks.sh", script.encode("utf-8", "surrogateescape"))
+        if contain:
+            self._put(batch, "contain.sh", contain)
         if held:
             self._put(batch, HELD, f"{held}\n".encode())
         self._put(batch, TASKS, msgspec.json.encode([task for task, _ in tasks]))

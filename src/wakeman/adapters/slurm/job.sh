@@ -6,6 +6,7 @@
 #
 # BATCH is a directory that the host which submits and the node share. Its files:
 #
+#     contain.sh  optional: runs a program in a container; why it could not is the line that it writes into K.refused
 #     tasks.sh  for each task, its session's name, and `create`, which makes it with the functions and variables below
 #
 # and of the task K of the array:
@@ -15,7 +16,7 @@
 #               runs nothing: exit status 125.
 #     K.screen  written when the session ends: what it showed, with the codes of its colours
 #     K.over    written last, atomically: `exited N`, or `ended` if the program left no status, `ended told` if this
-#               script was told to end before it did
+#               script was told to end before it did; `refused WORDS` if it could not begin
 #
 # The server is no daemon: it stays below this script, where Slurm finds it. It has a directory of its own on the node,
 # which only this user can enter. This script ends when the session's first program does, with its status.
@@ -39,13 +40,14 @@ over() { # WORDS
 
 refuse() { # WORDS: nothing could be started
     echo "$*"
-    over ended
+    over "refused $*"
     exit 127
 }
 
 tmux=$(command -v tmux) || refuse "tmux: not found on $node"
 WAKEMAN_JOB=/tmp/wakeman-$(id -u).${batch##*/}.$task
-export WAKEMAN_JOB
+WAKEMAN_TASK=$at
+export WAKEMAN_JOB WAKEMAN_TASK
 mkdir -m 700 "$WAKEMAN_JOB" || refuse "$WAKEMAN_JOB: cannot be made on $node"
 socket=$WAKEMAN_JOB/tmux
 
@@ -100,6 +102,10 @@ while [ -n "$pane" ] && ps -o stat= -s "$pane" 2>/dev/null | grep -qv '^Z' && [ 
 done
 kill -KILL "$server" 2>/dev/null
 rm -rf "$WAKEMAN_JOB"
+if [ -e "$at.refused" ]; then
+    read -r said <"$at.refused"
+    refuse "$said"
+fi
 if [ -n "$status" ]; then
     over "exited $status"
     exit "$status"

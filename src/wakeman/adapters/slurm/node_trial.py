@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +38,8 @@ TURN_S = 30.0
 SKEW_MAX_S = 30.0
 """Seconds by which the clocks of two machines may differ."""
 TRIAL_STEP_S = 0.1
-LOCK_FILE, HELD_HERE, HELD_THERE, DONE = "trial.lock", "trial.here", "trial.there", "trial.done"
+TRIAL_FOLDER = "slurm/trial"
+LOCK_FILE, HELD_HERE, HELD_THERE, DONE = "lock", "here", "there", "done"
 LOCAL_LOCKS = (
     "ask the administrator to mount it so that flock holds between machines (NFS: without local_lock and nolock; "
     'Lustre: -o flock), or take slurm.alarm = "at"'
@@ -54,46 +56,54 @@ class NodeWords(Struct, frozen=True):
     obtained: bool = False
 
 
-def try_node(host: Host, token: str, pause: Callable[[float], None]) -> NodeTrial:
+def try_node(host: Host, token: str) -> NodeTrial:
     """Have a job try it; say what stands against checks on that node, and what mends it."""
+    os.makedirs(f"{host.directory}/{TRIAL_FOLDER}", mode=0o700, exist_ok=True)
+    try:
+        return _tried_on_node(host, f"{host.directory}/{TRIAL_FOLDER}", token)
+    finally:
+        shutil.rmtree(f"{host.directory}/{TRIAL_FOLDER}", ignore_errors=True)
+
+
+def _tried_on_node(host: Host, trial: str, token: str) -> NodeTrial:
     from wakeman.ports import NodeTrial
 
     place, env = host.place, _recorded_environment(host)
-    os.makedirs(f"{host.directory}/slurm", mode=0o700, exist_ok=True)
     began = time.monotonic()
-    with _locked(f"{host.directory}/{LOCK_FILE}") as held:
+    with _locked(f"{trial}/{LOCK_FILE}") as held:
         if not held:
             return NodeTrial(why=f"{host.directory}: a new file in it cannot be locked", mend=LOCAL_LOCKS)
-        put_whole(f"{host.directory}/{HELD_HERE}", b"")
-        number = _submit(host, token, env)
+        put_whole(f"{trial}/{HELD_HERE}", b"")
+        number = _submit(host, trial, token, env)
         try:
-            first = _await_words(host, HELD_THERE, BEGIN_S, pause, lambda: _is_queued(place, env, number))
+            first = _await_words(f"{trial}/{HELD_THERE}", BEGIN_S, lambda: _is_queued(place, env, number))
             waited = time.monotonic() - began
             if first is None:
                 return _silent(host, env, number, waited)
             why, mend = _node_faults(host, first, time.time())
             if why:
+                _cancel(place, env, number)
                 return NodeTrial(first.node, waited, why, mend)
         except BaseException:
             _cancel(place, env, number)
             raise
     try:
-        os.unlink(f"{host.directory}/{HELD_HERE}")  # its turn
-        second = _await_words(host, HELD_THERE, TURN_S, pause, lambda: False, obtained=True)
+        os.unlink(f"{trial}/{HELD_HERE}")  # its turn
+        second = _await_words(f"{trial}/{HELD_THERE}", TURN_S, lambda: False, obtained=True)
         if second is None:
             return NodeTrial(
                 first.node, waited, f"node {first.node} did not get the lock that was released", LOCAL_LOCKS
             )
-        with _locked(f"{host.directory}/{LOCK_FILE}") as both:
+        with _locked(f"{trial}/{LOCK_FILE}") as both:
             why = f"node {first.node} and this machine hold the same lock at once: its lock does not hold between them"
             return NodeTrial(first.node, waited, why, LOCAL_LOCKS) if both else NodeTrial(first.node, waited)
     finally:
-        put_whole(f"{host.directory}/{DONE}", b"")
+        put_whole(f"{trial}/{DONE}", b"")
         _cancel(place, env, number)
 
 
-def _submit(host: Host, token: str, env: Mapping[str, str]) -> str:
-    program = (*host.python[:-1], "wakeman.adapters.slurm.node_trial", host.directory, token)
+def _submit(host: Host, trial: str, token: str, env: Mapping[str, str]) -> str:
+    program = (*host.python[:-1], "wakeman.adapters.slurm.node_trial", trial, token)
     words = ("env", "-i", *(f"{key}={value}" for key, value in host.env.items()), *program)
     request = (
         *check_request(host.place, host.directory),
@@ -140,10 +150,8 @@ def _node_faults(host: Host, words: NodeWords, now: float) -> tuple[str, str]:
 
 
 def _await_words(
-    host: Host,
-    name: str,
+    file: str,
     seconds: float,
-    pause: Callable[[float], None],
     queued: Callable[[], bool],
     *,
     obtained: bool = False,
@@ -151,13 +159,13 @@ def _await_words(
     """Wait for what the job writes; None for nothing. A job that is over has said what it says."""
     turns = round(seconds / TRIAL_STEP_S)
     for turn in range(turns):
-        found = _read_words(f"{host.directory}/{name}")
+        found = _read_words(file)
         if found is not None and (found.obtained or not obtained):
             return found
         if turn % 20 == 19 and not obtained and not queued():
-            pause(TRIAL_STEP_S)
-            return _read_words(f"{host.directory}/{name}")
-        pause(TRIAL_STEP_S)
+            time.sleep(TRIAL_STEP_S)
+            return _read_words(file)
+        time.sleep(TRIAL_STEP_S)
     return None
 
 
@@ -208,7 +216,7 @@ def answer_on_node(directory: str, token: str) -> int:
         print(f"{directory}: not on {os.uname().nodename}: the state directory must be shared with the nodes")
         return 1
     with _locked(lock) as got:
-        words = NodeWords(os.uname().nodename, not got, os.path.exists(token), time.time())
+        words = NodeWords(os.uname().nodename, not got, not token or os.path.exists(token), time.time())
         put_whole(there, msgspec.json.encode(words))
     end = time.monotonic() + TURN_S
     while os.path.exists(f"{directory}/{HELD_HERE}") and time.monotonic() < end:

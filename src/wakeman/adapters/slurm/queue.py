@@ -167,6 +167,8 @@ def session_of(task: KeptTask, row: Row | None, said: str) -> SessionInfo | None
 def _task_fate(task: KeptTask, row: Row | None, said: str) -> tuple[Phase, int | None, EndedBy, str]:
     if task.code is not None:
         return "exited", task.code, "", ""
+    if task.refused:
+        return "killed", None, "launch", task.refused
     if task.held is not None:
         return _held_fate(task, task.held, row, said)
     if row is None:

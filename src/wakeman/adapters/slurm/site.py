@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from wakeman.adapters.asking import ask
+from wakeman.adapters.slurm.containers import container_place
 from wakeman.adapters.tmux.away import require_started
 from wakeman.core.errors import ProgramError
 from wakeman.core.text import sanitise
@@ -54,6 +55,7 @@ def resolved(plan: Plan, environ: Mapping[str, str]) -> Mapping[str, str]:
         "request": shlex.join(job_request(plan.slurm)),
         **(held_place(plan.slurm) if plan.slurm.reserve else {}),
         **({"alarm": shlex.join(alarm_request(plan.slurm))} if plan.slurm.alarm == "job" else {}),
+        **container_place(plan.slurm, programs["srun"], environ),
         **({"conf": conf} if (conf := environ.get("SLURM_CONF", "")) else {}),
         **programs,
     }

@@ -79,7 +79,8 @@ class Connection:
 
     def seat(self, *words: str) -> tuple[str, ...]:
         """Return the command line that runs a program there in a person's terminal."""
-        return (*self._program, "-t", "--", self.host, shlex.join(words))
+        quiet = ("-o", "LogLevel=ERROR")  # without its own words about how the connection ended
+        return (*self._program, "-t", *quiet, "--", self.host, shlex.join(words))
 
     def hint(self) -> str:
         """Return what a person types to see what is wrong."""

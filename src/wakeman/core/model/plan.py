@@ -23,6 +23,9 @@ progress, until there is some."""
 Network = Literal["none", "loopback", "all"]
 """`none`: no internet sockets; `loopback`: an interface of the attempt's own, on which it meets its children alone;
 `all`: what you reach."""
+ContainedBy = Literal["", "apptainer", "pyxis"]
+"""`apptainer`, or `singularity` by its older name; `pyxis`, the plugin of `srun`; empty: the first of them that is
+found where `up` runs."""
 SessionSource = Literal["start", "watch", "own"]
 """`start`: Wakeman starts them; `watch`: they are there, and Wakeman marks and watches them, but types into none and
 ends none; `own`: they are there, and Wakeman may also nudge and end them."""
@@ -286,6 +289,9 @@ class WakeSpec(Spec, frozen=True):
     """Whom of `to` a notice goes to: `all`: each of them; `first`: the first that takes it, in the order of the list;
     those behind it are told what no one before them took. Either way it is told again, ever more rarely, for a day,
     until it arrives."""
+    host: str = ""
+    """Host on which alarms and checks run, as ssh knows it: `HOST`, or `HOST:DIR` with the plan file's directory there.
+    `wakeman up` is then run on it, by ssh, and this machine may be off. Empty: this machine. Example: `"alpha"`."""
     hold: bool = False
     """Propose `wrap up`, `give up` and `clean up` instead of taking them; each waits for `wakeman accept`."""
 
@@ -494,6 +500,20 @@ class SlurmSpec(Spec, frozen=True):
     Example: `{ anthropic = 1 }`."""
     options: tuple[str, ...] = ()
     """Further options of `sbatch`, one each, with their values behind `=`. Example: `["--constraint=bigmem"]`."""
+    container: str = ""
+    """Image of a container in which each worker's program runs on its node, as an absolute path there, or as an address
+    with `://`. The plan's directory, the deployment's own and `/tmp` are mounted in it, at the same paths. The image
+    needs `/bin/sh` and the usual small programs. Example: `"/shared/agents.sif"`."""
+    container_by: ContainedBy = ""
+    """What runs the container."""
+    container_mounts: tuple[str, ...] = ()
+    """Further directories or files of the node that are mounted: `"/PATH"`, `"/PATH:/INSIDE"`, `"/PATH:/INSIDE:ro"`."""
+    container_home: bool = True
+    """Whether your home directory is mounted, too, where clients have their credentials. `false`: nothing of it can be
+    read, so give keys by `workers.env_file`."""
+    container_options: tuple[str, ...] = ()
+    """Further options of `apptainer exec`, or of `srun` with pyxis, one each, their values behind `=`. Example:
+    `["--nv"]`."""
     alarm: Literal["at", "job"] = "at"
     """What the alarm is: `at`: a job of `at` where you submit, or a process that sleeps there; `job`: a small job of
     the cluster, which runs the check on a node, as does another once a worker's job is over. So nothing need stay where

@@ -50,5 +50,13 @@ def _launcher(plan: Plan, shares: Sequence[Share]) -> Iterator[str]:
         yield "workers.command: names no {{ worker }}: a launcher is not told which session it is to make"
 
 
-DOUBTS = (_ratio, _overwritten, _silence, _launcher)
+def _far_receivers(plan: Plan, _: Sequence[Share]) -> Iterator[str]:
+    if plan.slurm.alarm == "job" and any(not each.run and not each.leaves_machine for each in plan.wake.to):
+        yield (
+            "wake.to: names a session or a desktop of this machine, and checks run on nodes (slurm.alarm): it is told"
+            " by the next verb here; run, url, ntfy or apprise reach you from there"
+        )
+
+
+DOUBTS = (_ratio, _overwritten, _silence, _launcher, _far_receivers)
 """Every doubt, as a function from a plan and its shares to what is told."""

@@ -11,6 +11,7 @@ import msgspec
 
 from wakeman.core.model import Plan, ReviewSpec, SlurmSpec, SshSpec, UnitsSpec, WorkersSpec
 from wakeman.core.model.plan import RECEIVER_KINDS, SEATED_EXECUTORS
+from wakeman.core.names import host_and_directory
 from wakeman.core.plan.key_positions import Path
 from wakeman.core.plan.template import PATH, SCOPES, UNIT, template_faults
 from wakeman.core.policy import review
@@ -66,6 +67,14 @@ _SUBMITTED_OPTIONS = frozenset((
 """Options of `sbatch` that have a key of their own, or that decide how many jobs there are, when, and what they run."""
 _ALARM_OPTIONS = frozenset(("partition", "account", "qos", "time", "mem"))
 """Those of them that jobs which run checks may have otherwise."""
+_IMAGE = re.compile(r"/[^\n]+|[a-z][a-z0-9+.-]*://[^\s]+")
+_MOUNT = re.compile(r"/[^:,\n]*(?::/[^:,\n]*(?::r[ow])?)?")
+_CONTAINED_OPTIONS = frozenset((
+    "bind", "cleanenv", "containall", "cwd", "home", "no-home", "pwd", "container-entrypoint", "container-image",
+    "container-mount-home", "container-mounts", "container-workdir", "no-container-mount-home", "jobid",
+    "overlap", "pty",
+))  # fmt: skip
+"""Options of what runs containers that Wakeman sets, or that would keep an attempt's variables out."""
 TOPIC = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -371,6 +380,49 @@ def _sbatch_problems(key: str, options: Sequence[str], own: frozenset[str]) -> I
             yield Problem(("slurm", key, at), f"found {option[:80]!r}, which Wakeman sets; expected another option")
 
 
+def _container_problems(plan: Plan) -> Iterator[Problem]:
+    """Refuse what no container can be run by, two ways to say the same, and what it cannot be combined with."""
+    slurm, unset = plan.slurm, SlurmSpec()
+    if plan.workers.executor != "slurm":
+        return
+    for at, option in enumerate(slurm.options):
+        if option.startswith("--container"):
+            text = f"found {option[:80]!r}, in which the job itself would run; expected slurm.container"
+            yield Problem(("slurm", "options", at), text, (("slurm", "options"), ("slurm", "container")))
+    if not slurm.container:
+        for key in ("container_by", "container_mounts", "container_home", "container_options"):
+            if getattr(slurm, key) != getattr(unset, key):
+                yield Problem(("slurm", key), "found without slurm.container; expected only beside it")
+        return
+    if not _IMAGE.fullmatch(slurm.container):
+        text = f"found {slurm.container[:80]!r}; expected an absolute path, or an address as in 'docker://debian:12'"
+        yield Problem(("slurm", "container"), text)
+    if slurm.container_by == "pyxis" and slurm.container.endswith(".sif"):
+        text = "found an image of Apptainer's beside container_by = 'pyxis'; expected a squash file, or 'apptainer'"
+        yield Problem(("slurm", "container"), text, (("slurm", "container"), ("slurm", "container_by")))
+    yield from _container_words(slurm)
+    if plan.workers.confine != "off":
+        text = "found beside slurm.container; expected 'off': the container is the wall, with what is mounted in it"
+        yield Problem(("workers", "confine"), text, (("workers", "confine"), ("slurm", "container")))
+
+
+def _container_words(slurm: SlurmSpec) -> Iterator[Problem]:
+    for at, mount in enumerate(slurm.container_mounts):
+        if not _MOUNT.fullmatch(mount):
+            text = (
+                f"found {mount[:80]!r}; expected absolute paths, as in '/data', '/data:/inside' or '/data:/inside:ro'"
+            )
+            yield Problem(("slurm", "container_mounts", at), text)
+    for at, option in enumerate(slurm.container_options):
+        found = _SBATCH_OPTION.fullmatch(option)
+        if found is None:
+            text = f"found {option[:80]!r}; expected a long option, its value behind '=', as in '--nv'"
+            yield Problem(("slurm", "container_options", at), text)
+        elif found[1] in _CONTAINED_OPTIONS:
+            text = f"found {option[:80]!r}, which Wakeman sets; expected another option"
+            yield Problem(("slurm", "container_options", at), text)
+
+
 def _variables(plan: Plan) -> Iterator[Problem]:
     for name in plan.workers.env:
         if not _VARIABLE.fullmatch(name):
@@ -415,6 +467,14 @@ def _answer_topics(plan: Plan) -> Iterator[Problem]:
         )
 
 
+def _wake_host(plan: Plan) -> Iterator[Problem]:
+    """Refuse what ssh would not take for a host."""
+    if plan.wake.host and not host_and_directory(plan.wake.host)[0]:
+        yield Problem(
+            ("wake", "host"), f"found {as_data(plan.wake.host, 80)}; expected HOST or HOST:DIR, as in 'alpha'"
+        )
+
+
 def reachable(address: str) -> bool:
     """Return whether an address is one that words may be sent to: encrypted, or on this machine."""
     try:
@@ -449,8 +509,8 @@ def _allowed(scope: Sequence[str], own: Sequence[str] | None) -> Sequence[str] |
 
 RULES = (
     _forms, _unexpanded, _one_source, _sources, _output_problems, _prompt, _command, _review_problems, _arguments,
-    _isolation_problems, _confined, _found_sessions, _unused_tables, _ssh_problems, _slurm_problems, _variables,
-    _blank_profiles, _receivers, _answer_topics, _positive, _templates,
+    _isolation_problems, _confined, _found_sessions, _unused_tables, _ssh_problems, _slurm_problems,
+    _container_problems, _variables, _blank_profiles, _receivers, _answer_topics, _wake_host, _positive, _templates,
 )  # fmt: skip
 """Every rule, as a function from plan to problems."""
 

@@ -25,8 +25,8 @@ from wakeman.core.policy.staging import staging_of
 from wakeman.engine import layout
 from wakeman.engine.attempt import confinement, secrets
 from wakeman.engine.attempt.task import share, template_names, verdict_file
-from wakeman.engine.common import clock_of
 from wakeman.engine.directories import is_the_same
+from wakeman.engine.live import clock_of
 from wakeman.engine.terminals import terminal
 from wakeman.engine.workspace import workspace
 from wakeman.ports import Carried, Command, Harness, Made, Sought, Start, Task, World

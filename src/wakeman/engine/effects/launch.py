@@ -24,8 +24,8 @@ from wakeman.core.policy.limits import due_launches
 from wakeman.core.policy.tables import Decision, recorded
 from wakeman.core.text import sanitise
 from wakeman.engine import layout, terminals
-from wakeman.engine.common import clock_of
 from wakeman.engine.effects.drafts import noted
+from wakeman.engine.live import clock_of
 from wakeman.engine.protocol.steps import Steps, Unrecorded, Write, append, do
 
 if TYPE_CHECKING:

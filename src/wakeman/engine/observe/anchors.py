@@ -9,8 +9,7 @@ from wakeman.core.errors import NotLiveError, ProgramError
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.model import attempt_id as mark_of
 from wakeman.engine import alarm
-from wakeman.engine.common import timer_of
-from wakeman.engine.live import elsewhere
+from wakeman.engine.live import elsewhere, timer_of
 
 if TYPE_CHECKING:
     from wakeman.ports import World

@@ -37,7 +37,7 @@ from wakeman.core.policy.attempts import END_TRIES_MAX
 from wakeman.core.policy.freshness import awaits_launch
 from wakeman.core.text import sanitise, unescaped
 from wakeman.engine import layout
-from wakeman.engine.common import clock_of
+from wakeman.engine.live import clock_of
 from wakeman.engine.observe import calm
 from wakeman.engine.observe.containment import (
     Mishap,

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from wakeman.core.model import Deployment, Observation, WorkerState
 from wakeman.engine import layout
-from wakeman.engine.common import clock_of
+from wakeman.engine.live import clock_of
 from wakeman.engine.workspace import workspace
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
 from itertools import islice
+from operator import attrgetter
 
 import msgspec
 from msgspec import Struct
@@ -230,16 +231,7 @@ def amend(world: World, name: str, prepared: PreparedPlan) -> Deployment:
             raise UsageError(f"{name}: found a plan named {prepared.plan.name!r}, expected {d.plan.name!r}")
         if d.host.root != prepared.root:
             raise UsageError(f"{name}: the plan is in {prepared.root}, its paths are relative to {d.host.root}")
-        for key in FIXED:
-            there, wanted = getattr(d.plan.workers, key), getattr(prepared.plan.workers, key)
-            if there != wanted:
-                found = f"found {wanted!r}, expected {there!r} as it went up with"
-                hint = f"wakeman down {name}, then wakeman up FILE"
-                raise UsageError(f"{name}: workers.{key}: {found}: its workers were told where to write", hint)
-        for table, fixed in (("slurm", "its jobs ask for what that said"), ("ssh", "its workers are on those hosts")):
-            if getattr(d.plan, table) != getattr(prepared.plan, table):
-                hint = f"wakeman down {name}, then wakeman up FILE"
-                raise UsageError(f"{name}: [{table}] is another than it went up with: {fixed}", hint)
+        _require_fixed(name, d.plan, prepared.plan)
         dropped = protocol.unlaunched(d)
         kept = {unit for worker in d.workers.values() if worker.name not in dropped for unit in worker.units}
         taken = {name.lower() for name in d.workers if name not in dropped}
@@ -394,6 +386,20 @@ def _recorded_profiles(prepared: PreparedPlan) -> tuple[RecordedProfile, ...]:
         RecordedProfile(name, planning.profile_digest(agent), prepared.origins.get(name, ""))
         for name, agent in prepared.agents.items()
     )
+
+
+def _require_fixed(name: str, old: Plan, new: Plan) -> None:
+    """Require what a deployment goes up with once and for all. Raises: UsageError with what differs."""
+    hint = f"wakeman down {name}, then wakeman up FILE"
+    keys = [(f"workers.{key}", "its workers were told where to write") for key in FIXED]
+    for path, fixed in (*keys, ("wake.host", "its alarms are here")):
+        there, wanted = (attrgetter(path)(plan) for plan in (old, new))
+        if there != wanted:
+            found = f"found {wanted!r}, expected {there!r} as it went up with"
+            raise UsageError(f"{name}: {path}: {found}: {fixed}", hint)
+    for table, fixed in (("slurm", "its jobs ask for what that said"), ("ssh", "its workers are on those hosts")):
+        if getattr(old, table) != getattr(new, table):
+            raise UsageError(f"{name}: [{table}] is another than it went up with: {fixed}", hint)
 
 
 def _changed_keys(old: Plan, new: Plan) -> tuple[str, ...]:

@@ -145,6 +145,8 @@ def parser(verb: str) -> ArgumentParser:
     options(made)
     common = made.add_argument_group("common options")
     common.add_argument("--state", metavar="DIR", help="state directory (default: the nearest marked one)")
+    text = "run this on HOST by ssh, or in HOST:DIR; . is this machine (default: wake.host of a plan)"
+    common.add_argument("--on", metavar="HOST", help=text)
     common.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     if does:
         common.add_argument("--dry-run", action="store_true", help="print what would be done, and do nothing")
@@ -185,6 +187,12 @@ def _run_verb(words: list[str]) -> int:
         options = _read_plainly(words) or parser(verb).parse_args(words[1:])
     except SystemExit:  # argparse has printed the help
         return 0
+    if options.on or verb in ("up", "amend", "doctor"):
+        from wakeman.faces.cli.host import passed_on
+
+        code = passed_on(options, parser(verb), words)
+        if code is not None:
+            return code
     return int(_load_verbs(VERBS[verb][1])[verb][2](options))
 
 
@@ -214,7 +222,7 @@ def _ordered(argv: list[str]) -> list[str]:
     rest = list(argv)
     while rest and rest[0].startswith("-") and rest[0] not in (*_HELP, *_VERSION_WORDS):
         before.append(rest.pop(0))
-        if before[-1] == "--state" and rest:
+        if before[-1] in ("--state", "--on") and rest:
             before.append(rest.pop(0))
     return [*(rest[:1] or ["status"]), *before, *rest[1:]]
 
@@ -238,7 +246,7 @@ def _overview() -> str:
         groups.setdefault(group, []).append(f"  {verb:15}{text}")
     parts = [f"{group}:\n" + "\n".join(lines) for group, lines in groups.items()]
     common = (
-        "Every verb has --help, --json and --state DIR (environment: WAKEMAN_STATE).\n"
+        "Every verb has --help, --json, --state DIR (environment: WAKEMAN_STATE) and --on HOST (WAKEMAN_ON).\n"
         "Those that change something have --dry-run. Each option has an environment variable, which its help names."
     )
     return "\n\n".join([_USAGE, *parts, common]) + "\n"

@@ -66,7 +66,7 @@ def plain_options(words: Sequence[str], environ: Mapping[str, str]) -> Namespace
     found = plain_words("check", words, environ, flags=("--quiet",), valued=("--state", "--by", "--head"))
     if found is None or not {"name", "quiet"} <= found.keys() or found.get("by", "hand") not in BY:
         return None
-    unnamed = {"state": None, "by": "hand", "head": "", "json": False, "dry_run": False}
+    unnamed = {"state": None, "on": None, "by": "hand", "head": "", "json": False, "dry_run": False}
     unnamed |= {"among": "open", "verb_called": "check"}
     return cast("Namespace", SimpleNamespace(**{**unnamed, **found}))
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from wakeman.core.text import time_span
-from wakeman.faces.cli.show import out, print_command, printable, show, warn
+from wakeman.faces.cli.show import out, print_command, printable, reaching, show, warn
 
 if TYPE_CHECKING:
     from wakeman.api.answer import Answer
@@ -20,8 +20,14 @@ UNDONE_ROW_CHARS = 76
 
 
 def did(options: Namespace, answer: Answer[Acted], following: Sequence[str] = ()) -> int:
-    """Print what a verb has done; return the exit code."""
-    return show(options, answer, print_deeds, following)
+    """Print what a verb has done, with commands that lead where this one did; return the exit code."""
+    from msgspec.structs import replace
+
+    deeds = []
+    for deed in answer.data.deeds:
+        undo, look = reaching(options.state, (deed.undo, deed.look))
+        deeds.append(replace(deed, undo=undo, look=look))
+    return show(options, replace(answer, data=replace(answer.data, deeds=tuple(deeds))), print_deeds, following)
 
 
 def print_deeds(data: Acted) -> None:

@@ -66,7 +66,7 @@ _SET_UP = (
 )
 _CHECK_LOG = (("wakeman audit NAME", "verify a log"), ("wakeman replay NAME", "its timeline, and its state at a point"))
 
-_OPTIONS_OF_ALL = ("--state", "--json", "--dry-run", "--help")
+_OPTIONS_OF_ALL = ("--state", "--on", "--json", "--dry-run", "--help")
 """Options of every verb, which may stand before it."""
 
 Proposals = Sequence[tuple[str, str]]

@@ -248,7 +248,7 @@ def farewell(status: Status, on: Paper) -> Iterator[Line]:
         needs = f" ({len(status.needs)})" if status.needs else ""
         commands.append((f"wakeman status {name}", f"see who needs you{needs}"))
     commands.append((f"wakeman down {name}", "end it and its workers"))
-    at = max(len(line) for line, _ in commands) + 4 + (len(on.state or "") + 9 if on.state else 0)
+    at = max(len(line) for line, _ in commands) + 4 + len(on.way)
     for line, does in commands:
         yield from on.command(line, 2, does, at=at)
 

@@ -113,7 +113,7 @@ class Arguments(ArgumentParser):
 Verb = tuple[str, Callable[[Arguments], None], Callable[[Namespace], int]]
 """Example, function that adds its options, function that runs it: an entry of a module's VERBS."""
 
-SHARED_OPTIONS = ("state", "json", "dry_run", "socket")
+SHARED_OPTIONS = ("state", "on", "json", "dry_run", "socket")
 """Options whose variable is the same for all verbs, such as `WAKEMAN_STATE`; another's has the verb in its name."""
 PORT_MAX = 65535
 PLAN_FILE = "wakeman.toml"

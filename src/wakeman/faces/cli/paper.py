@@ -22,6 +22,7 @@ from rich.style import Style
 from rich.text import Text
 
 from wakeman.core.text import sayable
+from wakeman.faces.cli.show import way
 
 Piece = tuple[str, str]
 """A text and its style; the style of plain text is ""."""
@@ -47,14 +48,14 @@ class Paper:
     """What rows are written on.
 
     Shape: `width` is the number of cells that a row may have, None where nothing is cut; `rows` of how many rows at
-    most; None for any number. `state` is a state directory that commands have to name.
+    most; None for any number. `way` are the options that commands have to name.
     """
 
     width: int | None = WIDTH_DEFAULT - 1
     rows: int | None = HEIGHT_DEFAULT - 1
     colour: bool = False
     ascii: bool = False
-    state: str | None = None
+    way: str = ""
 
     @property
     def room(self) -> int:
@@ -180,8 +181,7 @@ class Paper:
 
     def command(self, line: str, indent: int, does: str = "", *, at: int = 48) -> list[Line]:
         """Return the rows of a command, alone in them. What does not fit goes on in the next, as a shell reads it."""
-        ours = self.state is not None and line.startswith("wakeman ")
-        text = self.plain(f"{line} --state {shlex.quote(self.state)}" if ours and self.state else line)
+        text = self.plain(line + self.way if line.startswith("wakeman ") else line)
         if does and cell_len(text) + indent + 2 <= at:
             return [self.row([(" " * indent, ""), (self.pad(text, at - indent), BOLD), (does, DIM)])]
         if self.fits(" " * indent + text, self.room):
@@ -224,9 +224,9 @@ def paper(stream: TextIO, environ: Mapping[str, str] = os.environ, *, state: str
     simple = not speaks_utf8(environ) or term in ("linux", "dumb")
     colour = tty and not environ.get("NO_COLOR") and term not in ("", "dumb")
     if not tty:
-        return Paper(width=None, rows=None, ascii=simple, state=state)
+        return Paper(width=None, rows=None, ascii=simple, way=way(state, environ))
     size = _terminal_size(stream)
-    return Paper(max(size.columns - 1, 1), max(size.lines - 1, 1), colour=colour, ascii=simple, state=state)
+    return Paper(max(size.columns - 1, 1), max(size.lines - 1, 1), colour=colour, ascii=simple, way=way(state, environ))
 
 
 def _terminal_size(stream: TextIO) -> os.terminal_size:

@@ -23,6 +23,7 @@ from wakeman.core.errors import StorageError, UsageError
 from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment
 from wakeman.core.plan.validation import SOURCES
+from wakeman.engine.live import elsewhere as not_live
 from wakeman.engine.start import deploy
 from wakeman.engine.start.prepare import PreparedPlan, prepare_plan
 from wakeman.faces.cli import options as given
@@ -204,7 +205,9 @@ def plan(options: Namespace) -> int:
 def up(options: Namespace) -> int:
     """Start a plan, or continue its open deployment."""
     world = reach(options, "up")
-    return started_and_shown(options, world, _gathered(options, world), owner_of(options.file))
+    prepared = _gathered(options, world)
+    api.require_host(prepared, options.on, options.verb_called)
+    return started_and_shown(options, world, prepared, owner_of(options.file))
 
 
 def run(options: Namespace) -> int:
@@ -215,7 +218,9 @@ def run(options: Namespace) -> int:
         raise UsageError("run: found no units; expected --items, --units, or a name a line on stdin", usage)
     text = json.dumps(_plan_from_options(options), indent=2)
     reading = reading_world(options, world)
-    return started_and_shown(options, world, prepare_plan(reading, text, "wakeman run", os.getcwd(), sys.stdin.read))
+    prepared = prepare_plan(reading, text, "wakeman run", os.getcwd(), sys.stdin.read)
+    api.require_host(prepared, options.on, options.verb_called)
+    return started_and_shown(options, world, prepared)
 
 
 def redo(options: Namespace) -> int:
@@ -226,6 +231,8 @@ def redo(options: Namespace) -> int:
     prepared = api.left_undone(reading_world(options, world), name, own)
     if not options.json:
         print_note(f"{count(len(prepared.units), 'unit')} that {name} left undone")
+    if not_live(world, name, world.logs.read(name)):
+        api.require_host(prepared, options.on, options.verb_called)
     return started_and_shown(options, world, prepared)
 
 

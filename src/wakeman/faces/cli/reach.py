@@ -39,7 +39,9 @@ def plain_words(
     Boundary: None for anything else or twice the same, and where a variable stands for an option: argparse reads that,
     and refuses it.
     """
-    if any(key.startswith((f"WAKEMAN_{verb.upper()}_", "WAKEMAN_JSON", "WAKEMAN_DRY_RUN")) for key in environ):
+    if any(
+        key.startswith((f"WAKEMAN_{verb.upper()}_", "WAKEMAN_JSON", "WAKEMAN_DRY_RUN", "WAKEMAN_ON")) for key in environ
+    ):
         return None
     found: dict[str, object] = {}
     rest = iter(words)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     )
 
 
+REACHED_AS = "WAKEMAN_REACHED_AS"
+"""Variable of a verb that another host asked for: what that calls this machine, for the commands that are suggested."""
 CELL_CHARS_MAX = 2000
 """Characters of one cell or message from outside at most."""
 
@@ -64,7 +66,7 @@ def show(options: Namespace, answer: Answer[T_co], text: Callable[[T_co], None],
         for note in answer.notes:
             print_note(printable(note))
         if following:
-            print_next(_reaching(options.state, following))
+            print_next(reaching(options.state, following))
     return answer.code
 
 
@@ -150,18 +152,18 @@ def _envelope(options: Namespace, answer: Answer[Any]) -> None:
 
     from wakeman.api.answer import envelope
 
-    shown = envelope(replace(answer, next=tuple(_reaching(options.state, answer.next))))
-    if options.state is not None:
+    shown = envelope(replace(answer, next=tuple(reaching(options.state, answer.next))))
+    if way(options.state, os.environ):
         _reach_needs(options.state, shown)
     json_line(shown)
 
 
-def _reach_needs(state: str, shown: dict[str, Any]) -> None:
-    """Add this command's state directory to the commands of needs, of each deployment."""
+def _reach_needs(state: str | None, shown: dict[str, Any]) -> None:
+    """Add what has led here to the commands of needs, of each deployment."""
     for each in (shown, *shown.get("deployments", ()), shown.get("status", {})):
         for need in each.get("needs", ()) if isinstance(each, dict) else ():
             for command in need["commands"]:
-                [command["line"]] = _reaching(state, [command["line"]])
+                [command["line"]] = reaching(state, [command["line"]])
 
 
 def _would(options: Namespace, answer: Answer[Any]) -> int:
@@ -221,28 +223,29 @@ def queue_words(alarm: AlarmStatus) -> str:
     return f", which waits in the queue: {printable(alarm.waits)}" if alarm.waits else ""
 
 
-def _reaching(state: str | None, following: Sequence[str]) -> list[str]:
-    """Add this command's state directory to suggested commands."""
-    from shlex import quote
-
-    if state is None:
-        return list(following)
-    option = f" --state {quote(state)}"
+def reaching(state: str | None, following: Sequence[str]) -> list[str]:
+    """Add to suggested commands what has led here."""
+    option = way(state, os.environ)
     return [command + option if command.startswith("wakeman ") else command for command in following]
 
 
-def _directed(hint: str, words: Sequence[str]) -> str:
-    """Add the state directory of the command line to the commands in a hint."""
+def way(state: str | None, environ: Mapping[str, str]) -> str:
+    """Return the options by which a command reaches what this one did: its state directory, and its host."""
     from shlex import quote
 
+    parts = (("--state", state), ("--on", environ.get(REACHED_AS)))
+    return "".join(f" {option} {quote(value)}" for option, value in parts if value)
+
+
+def _directed(hint: str, words: Sequence[str]) -> str:
+    """Add what the command line has led to, its state directory and its host, to the commands in a hint."""
     from wakeman.faces.cli import VERBS
 
     given = next((words[at + 1] for at in range(len(words) - 1) if words[at] == "--state"), None)
     given = given or next((word.removeprefix("--state=") for word in words if word.startswith("--state=")), None)
-    if given is None or "--state" in hint:
-        return hint
-    option = f" --state {quote(given)}"
-    return re.sub(rf"\bwakeman(?= (?:{'|'.join(VERBS)})\b)", lambda found: found[0] + option, hint)
+    state = None if "--state" in hint else given
+    commands = rf"\bwakeman( --on \S+)?(?= (?:{'|'.join(VERBS)})\b)"
+    return re.sub(commands, lambda found: found[0] + way(state, {} if found[1] else os.environ), hint)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -48,6 +48,7 @@ def plain_status(words: Sequence[str], environ: Mapping[str, str]) -> Namespace 
         return None
     unnamed: dict[str, object] = {
         "state": None,
+        "on": None,
         "all": False,
         "only": [],
         "recorded": False,

@@ -98,6 +98,7 @@ def call_up(desk: Desk, given: take.PlanArguments) -> give.BriefStart:
 
     world = desk.world("up")
     prepared = _prepared(world, desk, given.file, run_commands=True)
+    api.require_host(prepared, world.machine.environ().get("WAKEMAN_ON"), "mcp")
     owner = _plan_owner(desk, given.file)
     if asked := api.unanswered(world, prepared, owner):
         desk.ask(Question(f"start {prepared.plan.name}, although {'; '.join(asked)}", f"wakeman up {given.file} --yes"))
