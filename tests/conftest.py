@@ -13,7 +13,7 @@ settings.register_profile("shared machine", deadline=None, suppress_health_check
 settings.load_profile("shared machine")  # an example that takes long there is no failure
 
 OBJECTS_MIN, YOUNG_MIN, OLD_MIN = 100_000, 20, 50
-"""When garbage is looked for. Each process of pytest holds the 20,000 tests, and would look through them again and again."""
+"""When garbage is looked for: each process of pytest holds the 20,000 tests, and would look through them again."""
 
 MEASURED = ("audit", "contracts", "core", "engine", "scripts", "simulation", "test_samples.py")
 """Tests whose coverage counts. They cover core, protocol and audit completely, and the others take up to three times as
