@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")  # an example that takes long there is no failure
 
+OBJECTS_MIN, YOUNG_MIN, OLD_MIN = 100_000, 20, 50
+"""When garbage is looked for: each process of pytest holds the 20,000 tests, and would look through them again."""
+
 MEASURED = ("audit", "contracts", "core", "engine", "scripts", "simulation", "test_samples.py")
 """Tests whose coverage counts. They cover core, protocol and audit completely, and the others take up to three times as
 long while each of their lines is traced."""
@@ -18,10 +22,18 @@ WORKERS_PER_PROCESSOR = 2
 """Most tests wait for a program half of their time."""
 
 
+gc.set_threshold(OBJECTS_MIN, YOUNG_MIN, OLD_MIN)
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many processes `-n auto` begins."""
     named = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS", "")
     return int(named) if named else WORKERS_PER_PROCESSOR * (os.cpu_count() or 1)
+
+
+def pytest_collection_finish() -> None:
+    """Have what is collected now never be looked through for garbage."""
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

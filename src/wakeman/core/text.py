@@ -50,7 +50,20 @@ def unescaped(text: str) -> str:
 
 def sayable(text: str) -> str:
     """Return text without control, escape or bidirectional characters, every white space as one blank."""
-    return "".join(map(_sayable, re.sub(_ESCAPES, "", text)))
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub(_ESCAPES, "", text).translate(_SAID)
+
+
+class _Said(dict[int, str]):
+    """By its number, what is said for a character: asked once for each that ever comes."""
+
+    def __missing__(self, number: int) -> str:
+        self[number] = said = _sayable(chr(number))
+        return said
+
+
+_SAID = _Said()
 
 
 def _sayable(character: str) -> str:
