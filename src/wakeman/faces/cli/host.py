@@ -58,12 +58,14 @@ def passed_on(options: Namespace, parser: ArgumentParser, words: Sequence[str]) 
 def _plan_of(options: Namespace) -> tuple[str, bytes]:
     """Return the plan file of a verb, and its text: nothing of what cannot be read, which the verb itself tells.
 
-    Boundary: a plan on stdin can be read once, by the verb.
+    Boundary: a plan on stdin, or in a pipe, can be read once, by the verb.
     """
     found = [getattr(options, "file", None), getattr(options, "name", None)]
     file = next((each for each in found if each), PLAN_FILE if options.verb_called != "doctor" else "")
-    with suppress(OSError, ValueError), open(file, "rb") as stream:
-        return file, stream.read(_PLAN_BYTES_MAX)
+    with suppress(OSError, ValueError):
+        if os.path.isfile(file):
+            with open(file, "rb") as stream:
+                return file, stream.read(_PLAN_BYTES_MAX)
     return "", b""
 
 
