@@ -31,11 +31,6 @@ def pytest_xdist_auto_num_workers() -> int:
     return int(named) if named else WORKERS_PER_PROCESSOR * (os.cpu_count() or 1)
 
 
-def pytest_collection_finish() -> None:
-    """Have what is collected now never be looked through for garbage."""
-    gc.freeze()
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have nothing traced in tests whose coverage does not count."""
     here = Path(__file__).parent

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -97,11 +98,24 @@ class SshHosts:
             disk, inside = f"{self.place}/{name}.disk", self.disk(name, self.place)
             hidden = f"mkdir -p {inside} && mount --bind {self.place} {inside} && mount --rbind {disk} /tmp && "
             if self.atd:
+                self._end_atd(name)
+                hidden = "".join(self._program_seen(name)) + hidden
                 (self.place / f"{name}.machine").write_text(f"{name}\n")
                 hidden = _OWN_ATD.replace("PLACE", str(self.place)).replace("NAME", name) + hidden
         alone = ("unshare", "--mount", "--uts") if name == ALONE or self.apart else ()
         subprocess.run([*alone, "/bin/sh", "-c", hidden + daemon], check=True)
         until(lambda: bool(self.daemon(name)), 20)
+
+    def _program_seen(self, name: str) -> Iterator[str]:
+        """Yield what lets a host run this program although it is at `/tmp` here, as a checkout may be."""
+        for path in {Path(sys.prefix).resolve(), Path(__file__).resolve().parents[1]}:
+            if path.is_relative_to("/tmp"):
+                yield f"mkdir -p {self.disk(name, path)} && mount --bind {path} {self.disk(name, path)} && "
+
+    def _end_atd(self, name: str) -> None:
+        """End the daemon that runs a host's jobs of `at`, if there is one."""
+        with suppress(OSError, ValueError):
+            os.kill(int((self.place / f"{name}.atd").read_text()), signal.SIGTERM)
 
     def daemon(self, name: str) -> int:
         """Return the id of a host's daemon; 0 if it does not run."""
@@ -155,8 +169,7 @@ class SshHosts:
             self.tmux(name, "kill-server")
             if self.daemon(name):
                 self.away(name)
-            with suppress(OSError, ValueError):
-                os.kill(int((self.place / f"{name}.atd").read_text()), signal.SIGTERM)
+            self._end_atd(name)
 
 
 @contextmanager

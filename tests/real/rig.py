@@ -29,6 +29,9 @@ PATH = _PLAIN if _TMUX in (None, shutil.which("tmux", path=_PLAIN)) else f"{os.p
 PATIENCE = 100.0
 """Seconds that one call of the program may take here."""
 
+ENDS_S = 240.0
+"""Seconds in which a night is over: a check may wait for a host that says nothing, on a machine that is busy."""
+
 Said = subprocess.CompletedProcess[str]
 
 
@@ -183,7 +186,7 @@ class SteppedRig(Rig):
 
     def ends(self) -> None:
         """Check until the night is over."""
-        until(lambda: self.states() and self.status()["outcome"] != "open", 60)
+        until(lambda: self.states() and self.status()["outcome"] != "open", ENDS_S)
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         """Return the events of a kind."""

@@ -86,7 +86,7 @@ class AlarmRig(SlurmRig):
     def close(self) -> None:
         super().close()
         self.cluster.run("scancel", "--me")
-        until(lambda: not self.cluster.jobs(), 60)
+        until(lambda: not self.cluster.jobs(), 180)
 
 
 @pytest.fixture
@@ -102,8 +102,8 @@ def test_a_night_is_complete_by_its_jobs_alone(rig: AlarmRig, cluster: Cluster) 
     for number, keys in ((2, "ab"), (3, "c"), (7, "defg")):
         rig.go(keys)
         until(partial(rig.has, "verified", number), 90)
-    until(lambda: rig.has("closed"), 60)
-    until(lambda: not cluster.jobs(), 60)
+    until(lambda: rig.has("closed"), 180)
+    until(lambda: not cluster.jobs(), 180)
 
     by = {event["by"].partition(":")[0] for event in rig.events()}
     assert {"up", "exit"} == by, "who wrote: `up`, and jobs that waited for ends"
@@ -120,12 +120,12 @@ def test_a_night_is_complete_by_its_jobs_alone(rig: AlarmRig, cluster: Cluster) 
 
 def test_the_end_of_a_step_in_an_allocation_starts_a_check_too(rig: AlarmRig, cluster: Cluster) -> None:
     rig.night_of(WAITS + MAKES, extra_slurm="reserve = 7")
-    until(lambda: "R" in cluster.run("squeue", "--me", "-h", "-o", "%t"), 60)
+    until(lambda: "R" in cluster.run("squeue", "--me", "-h", "-o", "%t"), 180)
     for number, keys in ((1, "a"), (3, "bc"), (7, "defg")):
         rig.go(keys)
         until(partial(rig.has, "verified", number), 90)
-    until(lambda: rig.has("closed"), 60)
-    until(lambda: not cluster.jobs(), 60)
+    until(lambda: rig.has("closed"), 180)
+    until(lambda: not cluster.jobs(), 180)
 
     assert {"up", "exit"} == {event["by"].partition(":")[0] for event in rig.events()}
     assert "complete" == rig.status()["outcome"], rig.trail()
@@ -147,7 +147,7 @@ def test_a_stuck_worker_is_found_by_the_alarm_alone(rig: AlarmRig) -> None:
 
 def test_the_end_of_a_job_whose_node_fails_starts_a_check_too(rig: AlarmRig, cluster: Cluster) -> None:
     rig.night_of(WAITS + MAKES)
-    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    until(lambda: set(rig.states().values()) == {"running"}, 180)
     job = {e["worker"]: e["data"]["session_id"] for e in rig.of("launched")}["night_a"].partition("@")[0]
     node = cluster.run("squeue", "-h", "-r", "-j", job, "-o", "%N").strip()
     cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
@@ -182,7 +182,7 @@ def test_where_homes_are_not_shared_it_is_adopted_and_live_on_both(rig: AlarmRig
 
 def test_a_dry_check_says_what_it_would_set_and_sets_nothing(rig: AlarmRig) -> None:
     rig.night_of(WAITS + MAKES)
-    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    until(lambda: set(rig.states().values()) == {"running"}, 180)
     alarms, jobs = rig.queued(), rig.cluster.jobs()
     rig.cluster.run("scancel", *alarms)
     before = rig.log().read_bytes()
@@ -195,12 +195,12 @@ def test_a_dry_check_says_what_it_would_set_and_sets_nothing(rig: AlarmRig) -> N
 
 def test_there_is_one_alarm_whoever_checks_and_from_wherever(rig: AlarmRig) -> None:
     rig.night_of(WAITS + MAKES)
-    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    until(lambda: set(rig.states().values()) == {"running"}, 180)
     first = rig.queued()
     rig.go("a")
     here = rig.side_by_side(*[("check", "night")] * 3)
     there = rig.on_another_machine("check", "night")
-    until(lambda: rig.has("verified"), 60)
+    until(lambda: rig.has("verified"), 180)
     until(lambda: len(rig.queued()) == 1, 30)
 
     assert there.returncode in (0, 4), there
@@ -209,13 +209,13 @@ def test_there_is_one_alarm_whoever_checks_and_from_wherever(rig: AlarmRig) -> N
     assert [rig.status()["alarm"]["job"]] == rig.queued()
     down = rig.on_another_machine("down", "night")
     assert (0, "stopped") == (down.returncode, rig.status()["outcome"]), down
-    until(lambda: not rig.cluster.jobs(), 60)
+    until(lambda: not rig.cluster.jobs(), 180)
     assert 0 == rig.run("audit", "night").returncode
 
 
 def test_an_alarm_that_is_killed_as_it_checks_has_left_another(rig: AlarmRig, cluster: Cluster) -> None:
     rig.night_of(WAITS + MAKES)
-    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    until(lambda: set(rig.states().values()) == {"running"}, 180)
     (job,) = rig.queued()
     with _held(rig):
         rig.fire_job(job)
@@ -228,13 +228,13 @@ def test_an_alarm_that_is_killed_as_it_checks_has_left_another(rig: AlarmRig, cl
 
     assert 1 == len(left)
     assert "complete" == rig.status()["outcome"], rig.trail()
-    until(lambda: not cluster.jobs(), 60)
+    until(lambda: not cluster.jobs(), 180)
     assert 0 == rig.run("audit", "night").returncode
 
 
 def test_where_slurm_takes_no_alarm_a_process_sleeps_here_and_the_log_says_why(rig: AlarmRig, cluster: Cluster) -> None:
     rig.night_of(WAITS + MAKES)
-    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    until(lambda: set(rig.states().values()) == {"running"}, 180)
     cluster.run("scontrol", "update", "PartitionName=alarms", "State=DRAIN")
     try:
         cluster.run("scancel", *rig.queued())
@@ -255,24 +255,24 @@ def test_where_slurm_takes_no_alarm_a_process_sleeps_here_and_the_log_says_why(r
 
 def test_an_alarm_in_a_job_that_slurm_takes_no_other_for_tries_until_it_does(rig: AlarmRig, cluster: Cluster) -> None:
     rig.night_of(WAITS + MAKES)
-    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    until(lambda: set(rig.states().values()) == {"running"}, 180)
     (job,) = rig.queued()
     with _held(rig):
         rig.fire_job(job)
         until(lambda: "R" in cluster.run("squeue", "-h", "-j", job, "-o", "%t"), 30)
         cluster.run("scontrol", "update", "PartitionName=alarms", "State=DRAIN")
         cluster.run("scancel", "--state=PENDING", *rig.queued())
-    until(lambda: rig.of("armed")[-1]["data"]["alarm"]["kind"] == "sleep", 60)
+    until(lambda: rig.of("armed")[-1]["data"]["alarm"]["kind"] == "sleep", 180)
     still = cluster.run("squeue", "-h", "-j", job, "-o", "%t").strip()
     cluster.run("scontrol", "update", "PartitionName=alarms", "State=UP")
-    until(lambda: len(rig.queued()) == 1, 60)
-    until(lambda: job not in cluster.jobs(), 60)
+    until(lambda: len(rig.queued()) == 1, 180)
+    until(lambda: job not in cluster.jobs(), 180)
 
     assert "R" == still, "the job waits"
     (other,) = rig.queued()
     rig.fire_job(other)
-    until(lambda: rig.of("armed")[-1]["data"]["alarm"]["kind"] == "slurm", 60)
-    until(lambda: len(rig.queued()) == 1, 60)
+    until(lambda: rig.of("armed")[-1]["data"]["alarm"]["kind"] == "slurm", 180)
+    until(lambda: len(rig.queued()) == 1, 180)
     assert 0 == rig.run("audit", "night").returncode
 
 
@@ -280,7 +280,7 @@ def test_an_alarm_that_waits_for_room_is_told_as_late(rig: AlarmRig, cluster: Cl
     rig.night_of(WAITS + MAKES, every="10s")
     cluster.run("scontrol", "update", "PartitionName=alarms", "State=DOWN")
     try:
-        until(lambda: "PartitionDown" in (_alarm(rig).get("waits") or ""), 60)
+        until(lambda: "PartitionDown" in (_alarm(rig).get("waits") or ""), 180)
         said = rig.run("status", "night").stdout
         needs = rig.status()["needs"]
     finally:
@@ -298,7 +298,7 @@ def test_a_lock_that_holds_on_each_machine_alone_is_found_and_nothing_begins(rig
     rig.state.mkdir()
     cluster.end_daemon("t1")
     cluster.node("t1", f"mount -t overlay overlay -o {layers} {rig.state}")
-    until(lambda: "idle" in cluster.run("sinfo", "-h", "-n", "t1", "-o", "%T"), 60)
+    until(lambda: "idle" in cluster.run("sinfo", "-h", "-n", "t1", "-o", "%T"), 180)
     if subprocess.run(
         ["unshare", "--mount", "mount", "-t", "overlay", "overlay", "-o", layers, str(rig.state)]
     ).returncode:
@@ -311,7 +311,7 @@ def test_a_lock_that_holds_on_each_machine_alone_is_found_and_nothing_begins(rig
     finally:
         cluster.end_daemon("t1")
         cluster.node("t1")
-        until(lambda: "idle" in cluster.run("sinfo", "-h", "-n", "t1", "-o", "%T"), 60)
+        until(lambda: "idle" in cluster.run("sinfo", "-h", "-n", "t1", "-o", "%T"), 180)
 
     assert (1, False) == (said.returncode, rig.log().exists()), said
     assert "gets a lock that this machine holds" in said.stderr
@@ -343,13 +343,13 @@ def test_a_copy_s_alarm_is_asked_nothing(rig: AlarmRig) -> None:
 
 def test_a_check_that_fails_on_a_node_leaves_an_alarm_and_tells_it(rig: AlarmRig, cluster: Cluster) -> None:
     rig.night_of(WAITS + MAKES)
-    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    until(lambda: set(rig.states().values()) == {"running"}, 180)
     (job,) = rig.queued()
     whole = rig.log().read_bytes()
     with open(rig.log(), "ab") as log:
         log.write(b'{"v":1,"seq":1}\n')
     rig.fire_job(job)
-    until(lambda: job not in cluster.jobs(), 60)
+    until(lambda: job not in cluster.jobs(), 180)
     left = rig.queued()
     rig.log().write_bytes(whole)
     rig.go("abcdefg")

@@ -104,6 +104,23 @@ def test_what_is_typed_arrives_what_it_prints_is_seen_and_its_status_is_kept(rig
     assert 7 in {event["data"].get("code") for event in rig.of("exited")}, rig.trail()
 
 
+def test_a_clients_hook_reports_from_within(rig: ContainedRig) -> None:
+    """The script of hooks is called as a client calls it, with nothing but what the image has."""
+    told = '{"hook_event_name":"PermissionRequest","message":"May I?"}'
+    night = f"{rig.state}/night"
+    command = f'echo "$2" | sh "{night}/hook.sh" "{night}/attempts/$WAKEMAN_WORKER.1" PermissionRequest push'
+    plan = PLAN.replace("COMMAND", f"{command}; mkdir -p out; echo done >out/$1").replace("EXTRA", "")
+    plan = plan.replace('"{{ group.key }}"]', f"\"{{{{ group.key }}}}\", '{told}']").replace("IMAGE", str(rig.image))
+    rig.write(plan)
+    assert 0 == rig.run("up", "wakeman.toml").returncode
+    rig.ends()
+
+    kept = [rig.state / "night" / "attempts" / f"night_{key}.1" / "said" / "hook" for key in "ab"]
+    assert [told, told] == [file.read_text().strip() for file in kept]
+    assert "" == rig.trail(), "no check was started in the image, which has nothing of what that runs"
+    assert "complete" == rig.status()["outcome"], rig.trail()
+
+
 def test_stop_ends_all_that_runs_in_the_container(rig: ContainedRig, cluster: Cluster) -> None:
     rig.night('sleep 4321 & setsid sleep 4322 & touch "$1.on"; exec sleep 4323')
     until(lambda: all((rig.place / f"{key}.on").exists() for key in "ab"), 60)

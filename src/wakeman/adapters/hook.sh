@@ -84,6 +84,7 @@ Refused) printf '{"hook_event_name":"%s"}' "$event" ;;
 esac >"$said/hook.$$" && mv -f "$said/hook.$$" "$said/hook"
 
 check=$dir/../../check.sh
+[ -z "${WAKEMAN_CONTAINED:-}" ] || push= # in a container, which has not what a check runs
 if [ -n "$push" ] && [ -p "$said/push" ]; then
     echo push 1<>"$said/push" # opened for both, so that it waits for no reader
 elif [ -n "$push" ] && [ -e "$check" ]; then

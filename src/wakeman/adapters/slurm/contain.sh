@@ -44,7 +44,7 @@ case $PWD in
     *) [ -n "$there" ] || binds=$binds,$PWD:$PWD ;;
 esac
 [ -d "$HOME" ] || home=
-within='exec 2>&1; : >"$0" || exit; [ -z "$1" ] || export HOME="$1"; shift; exec "$@"'
+within='exec 2>&1; : >"$0" || exit; [ -z "$1" ] || export HOME="$1"; shift; WAKEMAN_CONTAINED=1 exec "$@"'
 set -- /bin/sh -c "$within" "$at.inside" "${home:+$HOME}" "$@"
 if [ "$by" = apptainer ]; then
     program=$(command -v apptainer || command -v singularity) ||
