@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,8 @@ MISSING = [name for name in (*_DAEMONS, *_CLIENTS, "tmux") if shutil.which(name,
 UNABLE = f"not installed: {', '.join(MISSING)}" if MISSING else "needs root" if os.geteuid() != 0 else ""
 """Why there can be no cluster here; "" if there can."""
 _NODES = 3
+ANSWER_S = 30.0
+"""Seconds in which a controller that runs is to answer, however busy it is."""
 _CONFIGURATION = """\
 ClusterName=fixture
 SlurmctldHost=HOST(127.0.0.1)
@@ -68,6 +71,15 @@ class Cluster:
         """Run a program of Slurm's, and return what it printed."""
         ran = subprocess.run(argv, env=self.env, cwd="/", capture_output=True, text=True, timeout=60, check=False)
         return ran.stdout
+
+    def queue(self, *words: str) -> str:
+        """Return what `squeue` lists. A controller too busy to answer is asked again: that is no empty queue."""
+        end = time.monotonic() + ANSWER_S
+        while True:
+            argv = ("squeue", "-h", *words)
+            ran = subprocess.run(argv, env=self.env, cwd="/", capture_output=True, text=True, timeout=60, check=False)
+            if not ran.returncode or time.monotonic() > end:
+                return ran.stdout
 
     def begin(self, settings: Mapping[str, object] = {}) -> None:
         """Write the configuration, start the daemons, and wait until all nodes are idle."""

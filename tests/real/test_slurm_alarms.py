@@ -66,7 +66,7 @@ class AlarmRig(SlurmRig):
 
     def queued(self) -> list[str]:
         """List the alarms that are queued."""
-        return self.cluster.run("squeue", "--me", "-h", "-t", "PD", "--name=night.check", "-o", "%i").split()
+        return self.cluster.queue("--me", "-t", "PD", "--name=night.check", "-o", "%i").split()
 
     def has(self, kind: str, count: int = 1) -> bool:
         """Return whether there are so many events of a kind, without looking at a worker as `status` does."""
