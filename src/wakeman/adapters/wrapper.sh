@@ -30,7 +30,7 @@
 # program survives a TERM, INT or QUIT to this process; a HUP or KILL hangs up on the program.
 #
 # DEPLOYMENT/check.sh, if there is one, is then started as `sh check.sh exit`: in its own session, in `/`, without
-# any environment. This script ends with the program's exit status.
+# any environment; not in a container (WAKEMAN_CONTAINED). This script ends with the program's exit status.
 #
 # While the program runs, what comes by the pipe DIR/said/push, if there is one, starts `sh check.sh hook` in the same
 # way, as a confined program cannot do that itself. The line's content is ignored.

@@ -84,7 +84,7 @@ def _tried_on_node(host: Host, trial: str, token: str) -> NodeTrial:
             if why:
                 _cancel(place, env, number)
                 return NodeTrial(first.node, waited, why, mend)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: otherwise the job would be left in the queue
             _cancel(place, env, number)
             raise
     try:

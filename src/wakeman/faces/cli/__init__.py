@@ -98,6 +98,9 @@ VERBS: dict[str, tuple[str, str, bool, str]] = {
 STATE_VERBS = ("check", "watch", "wait", "up", "run", "watch-sessions", "redo", "status")
 """Verbs whose exit code may report the state of a deployment: 4 not finished yet, 5 needs a person."""
 
+PLAN_VERBS = ("up", "amend", "doctor")
+"""Verbs that run where the plan file says, as they are about the machine that runs the alarms."""
+
 _USAGE = "usage: wakeman [VERB] [OPTIONS]      without a verb: the state of all deployments"
 _HELP = ("-h", "--help", "help")
 _VERSION_WORDS = ("--version", "-V", "version")
@@ -187,7 +190,7 @@ def _run_verb(words: list[str]) -> int:
         options = _read_plainly(words) or parser(verb).parse_args(words[1:])
     except SystemExit:  # argparse has printed the help
         return 0
-    if options.on or verb in ("up", "amend", "doctor"):
+    if options.on or verb in PLAN_VERBS:
         from wakeman.faces.cli.host import passed_on
 
         code = passed_on(options, parser(verb), words)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from wakeman.core.errors import PlanError, UsageError, WakemanError
 from wakeman.core.names import THIS_HOST
+from wakeman.faces.cli import PLAN_VERBS
 from wakeman.faces.cli.options import PLAN_FILE, variable
 from wakeman.faces.cli.show import REACHED_AS
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from wakeman.adapters.ssh.remote import Remote
 
-PLAN_VERBS = ("up", "amend", "doctor")
-"""Verbs that run where the plan file says, as they are about the machine that runs the alarms."""
 _PLAN_BYTES_MAX = 16 * 1024 * 1024
 """Bytes of a plan that may name a host: of a larger one, the verb itself says what is wrong."""
 
