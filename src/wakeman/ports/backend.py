@@ -21,12 +21,23 @@ class Backend(Protocol):
     def place(self, plan: Plan, directory: str, environ: Mapping[str, str]) -> Mapping[str, str]:
         """Resolve, once at `up`, what an executor needs for the whole deployment; the log keeps it.
 
-        Shape: `directory` is the deployment's own; `environ` is that of `up`. Raises: UsageError for a plan that it
-        cannot run; ProgramError for a missing program.
+        Shape: `directory` is the deployment's own; `environ` is that of `up`. Raises: PlanError, each fault as
+        `key: what`, or UsageError for a plan that it cannot run; ProgramError for a missing program.
         """
 
     def executor(self, host: Host) -> Executor:
         """Return the executor of a deployment, by `host.place`; nothing runs yet."""
+
+
+@runtime_checkable
+class KeyedBackend(Backend, Protocol):
+    """A kind of place of another package with keys of its own, in the plan's table `[executor]`.
+
+    `place` finds them in `plan.executor`, as `msgspec.convert(plan.executor, keys)` has them: names and types are
+    checked before, with durations and sizes as numbers.
+    """
+
+    keys: type[Struct]
 
 
 @runtime_checkable
