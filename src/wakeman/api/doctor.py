@@ -102,7 +102,7 @@ def doctor(
     if pause is not None and file is None:
         raise UsageError("doctor --as-alarm: found no plan", "wakeman doctor FILE --as-alarm")
     found = [finding for probe in DOCTOR_PROBES for finding in probe(world, here, option)]
-    prepared = _prepared(world, file)
+    prepared = _prepared_file(world, file)
     found = [*_after_trials(world, file, found, prepared)]
     if file is not None:
         workers = len(prepared.shares) if prepared is not None else 0
@@ -136,7 +136,7 @@ def agents(world: World, file: str | None) -> Answer[Profiles]:
     return Answer(Profiles(agents=tuple(listed)), ("wakeman init",), notes=notes)
 
 
-def _prepared(world: World, file: str | None) -> PreparedPlan | None:
+def _prepared_file(world: World, file: str | None) -> PreparedPlan | None:
     """Return a plan with its units and shares; None where they are not known: its faults are those of `plan`."""
     from wakeman.engine.start.prepare import prepare_plan
 
