@@ -303,12 +303,12 @@ def executor(name: str, environ: Mapping[str, str]) -> str:
     return find(name).found(environ)
 
 
-def weaknesses(name: str, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
-    """Return what of an executor's place is weak, each with what mends it; nothing where it cannot tell."""
+def weaknesses(plan: Plan, workers: int, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+    """Return what of a plan's place is weak, each with what mends it; nothing where it cannot tell."""
     from wakeman.ports import InspectedBackend
 
-    backend = find(name)
-    return backend.weaknesses(environ) if isinstance(backend, InspectedBackend) else ()
+    backend = find(plan.workers.executor)
+    return backend.weaknesses(plan, workers, environ) if isinstance(backend, InspectedBackend) else ()
 
 
 def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) -> Terminal | None:

@@ -44,10 +44,10 @@ class KeyedBackend(Backend, Protocol):
 class InspectedBackend(Backend, Protocol):
     """A kind of place of which `doctor` can tell what is weak."""
 
-    def weaknesses(self, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
-        """Return what of the place could lose a worker, or its end, each with who mends it and how.
+    def weaknesses(self, plan: Plan, workers: int, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+        """Return what of the place could lose a worker of a plan, or its end, each with who mends it and how.
 
-        Raises: ProgramError when it does not answer.
+        Shape: `workers` is their number, 0 if it is not known. Raises: ProgramError when it does not answer.
         """
 
 
