@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wakeman.ports.backend import Backend as Backend
     from wakeman.ports.backend import InspectedBackend as InspectedBackend
+    from wakeman.ports.backend import KeyedBackend as KeyedBackend
     from wakeman.ports.backend import NodeTrial as NodeTrial
     from wakeman.ports.backend import TimingBackend as TimingBackend
     from wakeman.ports.client import ClientVersion as ClientVersion
@@ -82,7 +83,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "clock": ("Clock",),
     "log_store": ("Writer", "Logs"),
-    "backend": ("Backend", "InspectedBackend", "NodeTrial", "TimingBackend"),
+    "backend": ("Backend", "InspectedBackend", "KeyedBackend", "NodeTrial", "TimingBackend"),
     "executor": (
         "Carried",
         "CopyingExecutor",

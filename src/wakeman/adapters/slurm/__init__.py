@@ -424,10 +424,10 @@ class SlurmBackend:
 
         return site_described(environ)
 
-    def weaknesses(self, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
-        from wakeman.adapters.slurm.site import site_weaknesses
+    def weaknesses(self, plan: Plan, workers: int, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+        from wakeman.adapters.slurm.weak_points import site_weaknesses
 
-        return list(site_weaknesses(environ))
+        return list(site_weaknesses(plan, workers, environ))
 
     def place(self, plan: Plan, directory: str, environ: Mapping[str, str]) -> Mapping[str, str]:
         from wakeman.adapters.slurm.site import resolved
