@@ -113,7 +113,7 @@ def test_who_has_ended_a_job_that_is_listed_no_longer_is_told_by_its_output() ->
     assert [expected] * 2 == [fate(kept(ended=ended), said=said) for ended in (True, False)]
 
 
-@pytest.mark.parametrize("code", ["31744", "32000", "4021", "9"])
+@pytest.mark.parametrize("code", ["31744", "32000", "4021", "9", "0:53"])
 def test_a_status_of_the_script_or_a_signal_is_none_of_the_program(code: str) -> None:
     assert ("killed", None, "", "its job failed: JobLaunchFailure") == fate(
         kept(), line(state="FAILED", code=code, reason="JobLaunchFailure")

@@ -8,11 +8,14 @@ from datetime import datetime
 import pytest
 from msgspec.structs import replace
 
-from wakeman.adapters.slurm.weak_points import age_weakness, room_weakness, skew_weakness, told_span
+from wakeman.adapters.slurm.batches import KeptTask
+from wakeman.adapters.slurm.queue import Row
+from wakeman.adapters.slurm.weak_points import age_weakness, node_lack, room_weakness, skew_weakness, told_span
 from wakeman.core.model import Plan, SlurmSpec, StuckSpec, UnitsSpec, WakeSpec
 from wakeman.core.model.plan import Pace
 
 PLAN = Plan(name="n", units=UnitsSpec(items=("a",)), stuck=StuckSpec(attempts=3))
+KEPT = KeptTask("b", 0, "w", "m", "7", began=False, code=None, ended=False, gone=False)
 
 
 @pytest.mark.parametrize(
@@ -95,3 +98,25 @@ def test_what_slurm_prints_of_its_time_is_read_in_the_zone_of_this_process(monke
     assert [1, 3600, 1] == [twice[0][1] - twice[0][0], twice[1][0] - twice[0][0], twice[1][1] - twice[1][0]]
     assert () == told_span("(null)")
     assert [] == [*skew_weakness("the controller", (), (0, 1))]
+
+
+@pytest.mark.parametrize(
+    ("task", "code", "what"),
+    [
+        (KEPT, -53, "slurm's files"),  # no output file can be made
+        (KEPT, 126, "slurm's files"),
+        (replace(KEPT, began=True), -53, ""),
+        (replace(KEPT, began=True), 126, ""),
+        (KEPT, 53, ""),
+        (KEPT, None, ""),
+        (replace(KEPT, began=True, ended=True, refused="tmux: not found on t1"), 127, "slurm's tmux"),
+        (replace(KEPT, began=True, ended=True, refused="/tmp/x: cannot be made on t1"), 127, ""),
+    ],
+)
+def test_what_a_node_lacks_is_told_by_how_a_job_ended_there(task: KeptTask, code: int | None, what: str) -> None:
+    row = Row("b", 0, "7_0", "7", "FAILED", code, "None", "t1", 0.0, "")
+
+    found = node_lack(task, row, "/shared/state/n")
+
+    assert what == (found.what if found is not None else "")
+    assert None is node_lack(KEPT, None, "/shared/state/n")

@@ -26,7 +26,6 @@ SMOKE_TEST_S = 120.0
 AGENT_MEMORY_BYTES = 400 * 2**20
 """Bytes of memory that one agent needs, roughly."""
 
-QUEUE_MEND = "choose a partition that has room by slurm.alarm_options"
 Level = Literal["ok", "weak", "missing"]
 
 
@@ -156,7 +155,9 @@ def _after_trials(
 
     plan, outputs = _plan(world, file), trial.planned_outputs(prepared) if prepared is not None else []
     root = os.path.dirname(os.path.abspath(file)) if file is not None else os.getcwd()
-    tried = {each.what: each for each in (trial.alarm(world), *trial.trials(world, plan, root, outputs, sleep))}
+    tried = {
+        each.what: each for each in (trial.alarm(world), *trial.trials(world, plan, root, outputs, sleep, patient=True))
+    }
     for finding in found:
         failed = tried.pop(finding.what, None)
         if finding.level == "ok" and failed is not None and failed.why:
@@ -166,8 +167,7 @@ def _after_trials(
             yield finding
     for each in tried.values():
         grade: Level = "missing" if each.why else "weak" if each.weak else "ok"
-        mend = each.mend if each.why else QUEUE_MEND if each.weak else ""
-        yield Finding(each.what, grade, each.why or each.weak or each.found, mend)
+        yield Finding(each.what, grade, each.why or each.weak or each.found, each.mend)
 
 
 # --- probes ---------------------------------------------------------------------------------------------------

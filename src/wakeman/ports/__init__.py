@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from wakeman.ports.executor import Carried as Carried
     from wakeman.ports.executor import CopyingExecutor as CopyingExecutor
     from wakeman.ports.executor import Executor as Executor
+    from wakeman.ports.executor import ExplainingExecutor as ExplainingExecutor
     from wakeman.ports.executor import HoldingExecutor as HoldingExecutor
     from wakeman.ports.executor import HostedExecutor as HostedExecutor
+    from wakeman.ports.executor import Lack as Lack
     from wakeman.ports.executor import Listing as Listing
     from wakeman.ports.executor import LocatedExecutor as LocatedExecutor
     from wakeman.ports.executor import Made as Made
@@ -88,8 +90,10 @@ _MODULES = {
         "Carried",
         "CopyingExecutor",
         "Executor",
+        "ExplainingExecutor",
         "HoldingExecutor",
         "HostedExecutor",
+        "Lack",
         "Listing",
         "LocatedExecutor",
         "Made",

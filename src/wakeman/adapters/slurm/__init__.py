@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from wakeman.adapters.slurm.allocation import HeldAllocation
     from wakeman.adapters.slurm.terminals import JobTerminals
     from wakeman.core.model import Host, Plan
-    from wakeman.ports import NodeTrial
+    from wakeman.ports import Lack, NodeTrial
 
 CANCELS_PER_CALL_MAX = 500
 ENDS_MAX = 2000
@@ -327,6 +327,15 @@ class Slurm:
     def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         """Return the last lines of a session's screen, or of what its job kept of it."""
         return self.terminal.capture(session, lines, mark=mark)
+
+    def lack(self, session_id: str) -> Lack | None:
+        from wakeman.adapters.slurm.weak_points import node_lack
+
+        tasks, queue = self._known or ([], Queue())
+        number, _, batch = session_id.partition("@")
+        at = (batch, number.partition("_")[2])
+        task = next((task for task in tasks if (task.batch, str(task.number)) == at), None)
+        return node_lack(task, queue.of(task), self._directory) if task is not None else None
 
     # What its terminals ask
 

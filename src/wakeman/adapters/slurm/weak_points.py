@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 from wakeman.adapters.slurm.calls import call_slurm
 from wakeman.adapters.slurm.site import TOLD_AT, configuration, site_programs
 from wakeman.core.model.plan import PACES
+from wakeman.ports import Lack
 
 if TYPE_CHECKING:
+    from wakeman.adapters.slurm.batches import KeptTask
+    from wakeman.adapters.slurm.queue import Row
     from wakeman.core.model import Plan
 
 KILL_WAIT_MIN_S = 10
@@ -21,6 +24,9 @@ KILL_WAIT_MIN_S = 10
 SKEW_MAX_S = 30.0
 """Seconds by which the clocks of two machines may differ."""
 ONE_TIME = "ask the administrator of the cluster for one time on all machines (NTP)"
+OUTPUT_SIGNAL, UNSHARED_STATUS = 53, 126
+"""How a job ends whose output Slurm cannot make, and one whose script does not find its batch: see `job.sh`."""
+TMUX_MIN = "3.2"
 _ADMINISTRATOR = "ask the administrator of the cluster for"
 
 
@@ -103,6 +109,20 @@ def skew_weakness(
     if least > SKEW_MAX_S:
         found = f"the clock of {whose} differs from this machine's by {least:.0f} s or more"
         yield f"{found}: how old a file, a job or an output is cannot be told", ONE_TIME
+
+
+def node_lack(task: KeptTask, row: Row | None, directory: str) -> Lack | None:
+    """Return what the node of a session lacks for any; None for nothing that is known.
+
+    Shape: a job whose output file cannot be made there ends as if by a signal of that number, before its script begins.
+    """
+    if task.refused.startswith("tmux: "):
+        mend = f"{_ADMINISTRATOR} tmux {TMUX_MIN} or newer on each node, or put its directory on PATH before `up`"
+        return Lack("slurm's tmux", task.refused, mend)
+    if not task.began and row is not None and row.code in (-OUTPUT_SIGNAL, UNSHARED_STATUS):
+        mend = "choose a state directory that the nodes share: --state DIR, or WAKEMAN_STATE"
+        return Lack("slurm's files", f"node {row.nodes} does not have {directory}, or cannot write to it", mend)
+    return None
 
 
 def _leading(text: str) -> int | None:
