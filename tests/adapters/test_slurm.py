@@ -81,7 +81,7 @@ def test_without_a_word_of_the_job_slurms_own_counts(state: str, code: str, stat
     assert ("exited", status, "", "") == fate(kept(), line(state=state, code=code))
 
 
-@pytest.mark.parametrize("code", ["31744", "32000", "4021", "9"])
+@pytest.mark.parametrize("code", ["31744", "32000", "4021", "9", "0:53"])
 def test_a_status_of_the_script_or_a_signal_is_none_of_the_program(code: str) -> None:
     assert ("killed", None, "", "its job failed: JobLaunchFailure") == fate(
         kept(), line(state="FAILED", code=code, reason="JobLaunchFailure")

@@ -1,4 +1,4 @@
-"""A back end of another package: each worker is a process of its own, without a terminal."""
+"""A back end of another package: each worker is a process of its own, without a terminal, as nice as the plan says."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
 
 from wakeman.core.errors import UnknownNameError
 from wakeman.core.model import Host, Plan
@@ -24,8 +28,8 @@ class Forked:
 
     outlives_boot, terminal = False, None
 
-    def __init__(self, place: str) -> None:
-        self.address = place
+    def __init__(self, place: str, niceness: str = "0") -> None:
+        self.address, self.niceness = place, niceness
 
     def poll(self, known: Mapping[str, str] = {}) -> Listing:
         del known
@@ -60,7 +64,20 @@ class Forked:
         home.mkdir()
         log = home / "log"
         log.symlink_to(start.stream) if start.stream else log.touch()
-        argv = ("/bin/sh", "-c", DETACHED, "sh", SCRIPT, "forked", str(log), str(home / "code"), *start.argv)
+        argv = (
+            "nice",
+            "-n",
+            self.niceness,
+            "/bin/sh",
+            "-c",
+            DETACHED,
+            "sh",
+            SCRIPT,
+            "forked",
+            str(log),
+            str(home / "code"),
+            *start.argv,
+        )
         pid = subprocess.run(argv, cwd=start.cwd, env=dict(start.env), stdout=subprocess.PIPE, check=True).stdout
         for name, text in {"mark": start.mark, "id": uuid.uuid4().hex, "pid": pid.decode()}.items():
             (home / name).write_text(text)
@@ -80,17 +97,26 @@ class Forked:
         )
 
 
+class Keys(Struct, frozen=True):
+    """The plan's table `[executor]`."""
+
+    niceness: Annotated[int, Meta(ge=0, le=19)] = 0
+
+
 class ForkedBackend:
     """Keeps the processes' directories inside the deployment's own."""
+
+    keys = Keys
 
     def found(self, environ: Mapping[str, str]) -> str:
         del environ
         return "/bin/sh"
 
     def place(self, plan: Plan, directory: str, environ: Mapping[str, str]) -> Mapping[str, str]:
-        del plan, environ
-        return {"forks": f"{directory}/forks"}
+        del environ
+        keys = msgspec.convert(plan.executor, Keys)
+        return {"forks": f"{directory}/forks", "niceness": str(keys.niceness)}
 
     def executor(self, host: Host) -> Forked:
         os.makedirs(host.place["forks"], exist_ok=True)
-        return Forked(host.place["forks"])
+        return Forked(host.place["forks"], host.place["niceness"])

@@ -29,8 +29,10 @@ stagger = 0
 backoff = 0
 [wake]
 every = "1h"
+[executor]
+niceness = 5
 """
-WORKS = 'echo works; mkdir tried 2>/dev/null && exit 3; mkdir -p out; echo done >"out/$1"'
+WORKS = 'echo works; mkdir tried 2>/dev/null && exit 3; mkdir -p out; nice >"out/$1"'
 """The first of all attempts fails: one of two at a time, as only one can make a directory."""
 
 
@@ -59,8 +61,9 @@ def test_a_night_runs_to_its_end_where_another_package_has_its_workers(rig: Plug
 
     assert 0 == said.returncode, (said.stdout, said.stderr, rig.trail())
     assert {"a", "b", "c"} == {file.name for file in (rig.place / "out").iterdir()}
+    assert all(5 <= int(file.read_text()) for file in (rig.place / "out").iterdir())
     host = rig.events()[0]["data"]["host"]
-    assert ("forked", {"forks": f"{rig.state}/night/forks"}) == (host["executor"], host["place"])
+    assert ("forked", {"forks": f"{rig.state}/night/forks", "niceness": "5"}) == (host["executor"], host["place"])
     assert 4 == sum(1 for event in rig.events() if event["type"] in ("launched", "relaunched"))
     assert not rig.socket.exists()
     until(lambda: not list(processes(f"{rig.place}/state/night/attempts")), 20)
@@ -82,6 +85,18 @@ def test_what_was_printed_is_shown_and_there_is_nothing_to_attach_to(rig: Plugge
     assert (0, "stopped") == (down.returncode, rig.status()["outcome"]), down
 
 
+def test_what_its_executor_was_asked_for_is_not_amended(rig: Plugged) -> None:
+    rig.write(PLAN.replace("COMMAND", "sleep 300"))
+    rig.run("up", "wakeman.toml")
+    rig.write(PLAN.replace("COMMAND", "sleep 300").replace("niceness = 5", "niceness = 6"))
+
+    amended = rig.run("amend", "wakeman.toml")
+    rig.run("down", "night")
+    until(lambda: not list(processes(f"{rig.place}/state/night/attempts")), 20)
+
+    assert (2, True) == (amended.returncode, "[executor] is another than it went up with" in amended.stderr), amended
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
@@ -91,8 +106,31 @@ def test_what_was_printed_is_shown_and_there_is_nothing_to_attach_to(rig: Plugge
             "workers.executor: found 'forkd', expected one of tmux, slurm, ssh, forked; did you mean",
         ),
         ("at_once = 2", 'harness = "external"', "wakeman.toml:9: workers.harness: found 'external', whose launcher"),
+        ("niceness = 5", "nicenes = 5", "wakeman.toml:16: executor.nicenes: unknown key; did you mean 'niceness'?"),
+        ("niceness = 5", 'niceness = "5"', "wakeman.toml:16: executor.niceness: found '5'; expected a whole number"),
+        ("niceness = 5", "niceness = 20", "wakeman.toml:16: executor.niceness: found 20; expected at most 19"),
+        ("niceness = 5", "image = 1\nniceness = -1", "wakeman.toml:16: executor.image: unknown key"),
+        ("niceness = 5", "image = 1\nniceness = -1", "wakeman.toml:17: executor.niceness: found -1; expected at least"),
+        ('"forked"', '"tmux"', "wakeman.toml:15: executor: found beside workers.executor = 'tmux', whose keys are in"),
+        (
+            '"forked"',
+            '"slurm"',
+            "wakeman.toml:15: executor: found beside workers.executor = 'slurm', whose keys are in",
+        ),
+        ("niceness = 5", "niceness = 2026-12-01", "wakeman.toml:16: executor.niceness: found 2026-12-01; expected a"),
     ],
-    ids=["a name that nobody has", "a launcher that makes sessions itself"],
+    ids=[
+        "a name that nobody has",
+        "a launcher that makes sessions itself",
+        "a key that it has not",
+        "a key of another type",
+        "a number outside its bounds",
+        "two at once: the first",
+        "two at once: the second",
+        "beside the default",
+        "beside a table of its own",
+        "a date",
+    ],
 )
 def test_a_plan_that_the_place_cannot_serve_is_refused_with_its_line(
     rig: Plugged, old: str, new: str, says: str

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from wakeman.core.errors import UnknownNameError, UsageError
+from wakeman.core.errors import PlanError, UnknownNameError, UsageError, WakemanError
 
 if TYPE_CHECKING:
+    from wakeman.core.model import Plan
     from wakeman.ports import Backend
 
 KNOWN = {
@@ -16,7 +18,11 @@ KNOWN = {
     "slurm": ("wakeman.adapters.slurm", "SlurmBackend"),
     "ssh": ("wakeman.adapters.ssh", "SshBackend"),
 }
-"""Built-in ones: name -> module and class."""
+"""Built-in ones: name -> module and class, as pyproject.toml declares them among `PLUGINS`.
+
+Entry points are not asked for these: that reads the metadata of every installed package, and each check would pay for
+it.
+"""
 PLUGINS = "wakeman.executors"
 """Entry points of other packages: name -> a function without arguments that gives a `Backend`."""
 
@@ -32,6 +38,33 @@ def find(name: str, *, attended: bool = False) -> Backend:
         made: Backend = getattr(import_module(module), kind)(attended=attended)
         return made
     return _plugged(name)
+
+
+def resolve_place(plan: Plan, directory: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what a plan's executor needs for the whole deployment, once the keys in `[executor]` are those it has.
+
+    Raises: PlanError, each fault as `key: what`; UsageError for a plan that it cannot run, and for what fails in
+    another package; ProgramError.
+    """
+    from msgspec.structs import replace
+
+    from wakeman.core.plan.parser import read_table
+    from wakeman.ports import KeyedBackend
+
+    name = plan.workers.executor
+    backend = find(name)
+    if isinstance(backend, KeyedBackend):
+        plan = replace(plan, executor=read_table("executor", plan.executor, backend.keys))
+    elif plan.executor:
+        raise PlanError((f"executor: found keys; expected none: workers.executor = {name!r} has none of its own",))
+    try:
+        return dict(backend.place(plan, directory, environ))
+    except WakemanError:
+        raise
+    except Exception as fault:
+        if name in KNOWN:
+            raise
+        raise UsageError(f"workers.executor: {name!r}: place: {fault!r}", "fix or remove that package") from fault
 
 
 def _plugged(name: str) -> Backend:

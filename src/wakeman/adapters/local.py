@@ -15,7 +15,7 @@ from wakeman.adapters.at import At
 from wakeman.adapters.clock import SharedClock, SystemClock
 from wakeman.adapters.disk import Disk
 from wakeman.adapters.eventlog import EventLogs
-from wakeman.adapters.executors import find
+from wakeman.adapters.executors import find, resolve_place
 from wakeman.adapters.machine import LocalMachine
 from wakeman.adapters.registry import LocalRegistry
 from wakeman.adapters.sleep import Sleep
@@ -253,13 +253,14 @@ def _host(
         root=root,
         directory=directory,
         executor=name,
-        place=dict(backend.place(plan, directory, environment)),
+        place=resolve_place(plan, directory, environment),
         python=(sys.executable, *(("-X", "utf8") if sys.flags.utf8_mode else ()), "-P", "-m", "wakeman"),
         env=dict(environment),
         confinement=confinement,
     )
-    host = msgspec.structs.replace(host, anywhere=_timer_of_place(host) is not None)
-    if plan.workers.found or backend.executor(host).outlives_boot:
+    runs = backend.executor(host)
+    host = msgspec.structs.replace(host, anywhere=_timer_of_place(host) is not None, headless=runs.terminal is None)
+    if plan.workers.found or runs.outlives_boot:
         return host  # what runs already, or elsewhere, takes none of this machine's memory
     return msgspec.structs.replace(host, memory_per_worker=_memory_per_worker(plan.workers.harness))
 
@@ -302,12 +303,12 @@ def executor(name: str, environ: Mapping[str, str]) -> str:
     return find(name).found(environ)
 
 
-def weaknesses(name: str, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
-    """Return what of an executor's place is weak, each with what mends it; nothing where it cannot tell."""
+def weaknesses(plan: Plan, workers: int, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+    """Return what of a plan's place is weak, each with what mends it; nothing where it cannot tell."""
     from wakeman.ports import InspectedBackend
 
-    backend = find(name)
-    return backend.weaknesses(environ) if isinstance(backend, InspectedBackend) else ()
+    backend = find(plan.workers.executor)
+    return backend.weaknesses(plan, workers, environ) if isinstance(backend, InspectedBackend) else ()
 
 
 def _receiver(target: WakeTarget, host: Host, environment: Mapping[str, str]) -> Terminal | None:

@@ -16,7 +16,7 @@ from wakeman.core.errors import UsageError, WakemanError
 from wakeman.core.model import Deployment, Plan, UnitsSpec, WakeTarget
 from wakeman.core.model.plan import DEFAULT_EXECUTOR, Network
 from wakeman.core.plan.parser import read_plan
-from wakeman.engine.start.prepare import newer_words
+from wakeman.engine.start.prepare import PreparedPlan, newer_words
 from wakeman.ports import World
 
 NO_PLAN = Plan(name="none", units=UnitsSpec())
@@ -26,7 +26,6 @@ SMOKE_TEST_S = 120.0
 AGENT_MEMORY_BYTES = 400 * 2**20
 """Bytes of memory that one agent needs, roughly."""
 
-QUEUE_MEND = "choose a partition that has room by slurm.alarm_options"
 Level = Literal["ok", "weak", "missing"]
 
 
@@ -74,8 +73,10 @@ class LocalFacts(Protocol):
     def executor(self, name: str, environ: Mapping[str, str]) -> str:
         """Return what runs workers here, with its version. Raises: ProgramError; UnknownNameError."""
 
-    def weaknesses(self, name: str, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
-        """Return what of an executor's place is weak, each with what mends it. Raises: as `executor`."""
+    def weaknesses(self, plan: Plan, workers: int, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+        """Return what of a plan's place is weak, each with what mends it; `workers` is their number, 0 if that is not
+        known. Raises: as `executor`.
+        """
 
     def clients(self) -> Mapping[str, str]:
         """Return the known clients, each with the command that installs it; "" for one that runs no agent."""
@@ -100,9 +101,11 @@ def doctor(
     if pause is not None and file is None:
         raise UsageError("doctor --as-alarm: found no plan", "wakeman doctor FILE --as-alarm")
     found = [finding for probe in DOCTOR_PROBES for finding in probe(world, here, option)]
-    found = [*_after_trials(world, file, found)]
+    prepared = _prepared_file(world, file)
+    found = [*_after_trials(world, file, found, prepared)]
     if file is not None:
-        found += [*_place_findings(world, here, file), *_version_findings(world, file)]
+        workers = len(prepared.shares) if prepared is not None else 0
+        found += [*_place_findings(world, here, file, workers), *_version_findings(world, file)]
         found += _user_settings(world, here, file)
     if pause is not None and file is not None:
         found += _tried(here, file, pause)
@@ -132,20 +135,29 @@ def agents(world: World, file: str | None) -> Answer[Profiles]:
     return Answer(Profiles(agents=tuple(listed)), ("wakeman init",), notes=notes)
 
 
-def _after_trials(world: World, file: str | None, found: Sequence[Finding]) -> Iterator[Finding]:
+def _prepared_file(world: World, file: str | None) -> PreparedPlan | None:
+    """Return a plan with its units and shares; None where they are not known: its faults are those of `plan`."""
+    from wakeman.engine.start.prepare import prepare_plan
+
+    if file is None or _plan(world, file).units.command:  # which only `up` runs
+        return None
+    text = world.files.read(os.path.abspath(file)).decode("utf-8", "surrogateescape")
+    with suppress(WakemanError):
+        return prepare_plan(world, text, file, os.path.dirname(os.path.abspath(file)))
+    return None
+
+
+def _after_trials(
+    world: World, file: str | None, found: Sequence[Finding], prepared: PreparedPlan | None
+) -> Iterator[Finding]:
     """Yield the findings; what is there, and fails when it is tried, is not ok."""
     from time import sleep
 
-    from wakeman.engine.start.prepare import prepare_plan
-
-    plan, outputs = _plan(world, file), list[str]()
+    plan, outputs = _plan(world, file), trial.planned_outputs(prepared) if prepared is not None else []
     root = os.path.dirname(os.path.abspath(file)) if file is not None else os.getcwd()
-    if file is not None and not plan.units.command:  # which only `up` runs
-        text = world.files.read(os.path.abspath(file)).decode("utf-8", "surrogateescape")
-        with suppress(WakemanError):  # its faults are those of `plan`
-            prepared = prepare_plan(world, text, file, root)
-            outputs = trial.planned_outputs(prepared)
-    tried = {each.what: each for each in (trial.alarm(world), *trial.trials(world, plan, root, outputs, sleep))}
+    tried = {
+        each.what: each for each in (trial.alarm(world), *trial.trials(world, plan, root, outputs, sleep, patient=True))
+    }
     for finding in found:
         failed = tried.pop(finding.what, None)
         if finding.level == "ok" and failed is not None and failed.why:
@@ -155,8 +167,7 @@ def _after_trials(world: World, file: str | None, found: Sequence[Finding]) -> I
             yield finding
     for each in tried.values():
         grade: Level = "missing" if each.why else "weak" if each.weak else "ok"
-        mend = each.mend if each.why else QUEUE_MEND if each.weak else ""
-        yield Finding(each.what, grade, each.why or each.weak or each.found, mend)
+        yield Finding(each.what, grade, each.why or each.weak or each.found, each.mend)
 
 
 # --- probes ---------------------------------------------------------------------------------------------------
@@ -317,14 +328,15 @@ def _user_settings(world: World, here: LocalFacts, file: str) -> Iterator[Findin
         yield Finding(f"{client}'s settings", "ok", "nothing is asked before the first turn")
 
 
-def _place_findings(world: World, here: LocalFacts, file: str) -> Iterator[Finding]:
+def _place_findings(world: World, here: LocalFacts, file: str, workers: int) -> Iterator[Finding]:
     """Yield what is to be known of the plan's executor, where it is another than the default."""
-    name = _plan(world, file).workers.executor
+    plan = _plan(world, file)
+    name = plan.workers.executor
     if name == DEFAULT_EXECUTOR:
         return
     try:
         yield Finding(f"{name}'s place", "ok", here.executor(name, world.machine.environ()))
-        for found, mend in here.weaknesses(name, world.machine.environ()):
+        for found, mend in here.weaknesses(plan, workers, world.machine.environ()):
             yield Finding(f"{name}'s place", "weak", found, mend)
     except WakemanError as fault:
         yield Finding(f"{name}'s place", "missing", str(fault), fault.hint)

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -17,9 +17,21 @@ from msgspec.structs import replace
 from wakeman.core.errors import ProgramError, WakemanError
 from wakeman.core.model import Host, Plan
 from wakeman.core.model.plan import DEFAULT_EXECUTOR
+from wakeman.core.plan.footprint import named_programs
+from wakeman.core.text import sanitise
 from wakeman.engine.attempt.compose import shortened_start
 from wakeman.engine.start.prepare import PreparedPlan
-from wakeman.ports import Carried, CopyingExecutor, Executor, HoldingExecutor, Made, SessionInfo, Start, World
+from wakeman.ports import (
+    Carried,
+    CopyingExecutor,
+    Executor,
+    ExplainingExecutor,
+    HoldingExecutor,
+    Made,
+    SessionInfo,
+    Start,
+    World,
+)
 
 SESSION_S = 20.0
 """Seconds in which a session is to run its program."""
@@ -41,13 +53,39 @@ NODE_WAIT_S = 60.0
 """Seconds in which such a job should begin."""
 TRIAL_MARK = "trial/"
 """How the mark of its session begins."""
-TRIAL_PROGRAM = b"#!/bin/sh\nexit 0\n"
+TRIAL_PROGRAM = rb"""#!/bin/sh
+# With a FILE, writes into it what this machine is: its time and name, then each PROGRAM that it lacks.
+[ $# -gt 0 ] || exit 0
+file=$1
+shift
+{
+    date +%s
+    uname -n
+    for program; do
+        case $program in
+            /*) [ -x "$program" ] && [ ! -d "$program" ] ;;
+            *) command -v "$program" >/dev/null 2>&1 ;;
+        esac || printf '%s\n' "$program"
+    done
+} >"$file.tmp"
+mv -f "$file.tmp" "$file"
+"""
+THERE = "there"
+"""The file of an attempt into which that program writes."""
+CLOCK_SKEW_MAX_S = 30.0
+"""Seconds by which the clock of another machine may differ from this one's."""
+QUEUE_MEND = "choose a partition that has room by slurm.alarm_options"
+ONE_CLOCK = "have one time kept on all machines (NTP): where others run them, ask their administrator"
+WORDS_THERE_MIN = 2
+"""Lines that the program writes at least."""
+NAME_LENGTH_MAX = 200
+QUEUED = "it waits in the queue, so nothing is known of its machine"
 
 
 class Trial(NamedTuple):
     """One thing that was tried; `why` it failed, "" if it did not, and what mends it.
 
-    Shape: `found` is said of one that did not, `weak` instead of it.
+    Shape: `found` is said of one that did not fail, `weak` instead of it; what mends that is in `mend`, too.
     """
 
     what: str
@@ -64,20 +102,23 @@ def trials(
     outputs: Iterable[str],
     pause: Callable[[float], None],
     resolved: Host | None = None,
+    *,
+    patient: bool = False,
 ) -> Iterator[Trial]:
     """Yield what launches need, each as it was tried: the state directory, a session, the places of outputs.
 
-    Shape: `outputs` are absolute; `resolved` is the plan's host, where it is known already. Effects: a session is made
-    and ended; files are made and removed.
+    Shape: `outputs` are absolute; `resolved` is the plan's host, where it is known already; `patient` waits for a
+    session that is queued as long as for one that runs. Effects: a session is made and ended; files are made and
+    removed.
     """
     try:
         with _trial_directory(world) as place:
             tried = _try_state(world, place)
             yield tried
             if not tried.why and not plan.workers.found:
-                tried = _try_session(world, plan, root, place, pause, resolved)
-                yield tried
-                if not tried.why and plan.workers.executor != DEFAULT_EXECUTOR:
+                sessions = [*_try_session(world, plan, root, place, pause, resolved, patient)]
+                yield from sessions
+                if not any(tried.why for tried in sessions) and plan.workers.executor != DEFAULT_EXECUTOR:
                     yield from _try_node(world, resolved or world.host(plan, root, place), place)
     except WakemanError as fault:
         yield _unusable(world, fault)
@@ -154,8 +195,14 @@ def _try_state(world: World, place: str) -> Trial:
 
 
 def _try_session(
-    world: World, plan: Plan, root: str, place: str, pause: Callable[[float], None], resolved: Host | None
-) -> Trial:
+    world: World,
+    plan: Plan,
+    root: str,
+    place: str,
+    pause: Callable[[float], None],
+    resolved: Host | None,
+    patient: bool,
+) -> Iterator[Trial]:
     """Run a program in a session, within the script that is around every attempt, and end the session."""
     what, home = plan.workers.executor, f"{place}/attempts/trial"
     mark = f"{TRIAL_MARK}{os.getpid()}@{os.urandom(4).hex()}"
@@ -166,19 +213,63 @@ def _try_session(
             executor.give_back()  # the one session takes its turn, and nothing is held for it
         world.files.make(home)
         world.files.write(f"{place}/wrapper.sh", world.wrapper())
-        argv = ("/bin/sh", f"{place}/wrapper.sh", home, "--", f"{place}/program")
+        asked = (f"{home}/{THERE}", *_programs_there(plan)) if what != DEFAULT_EXECUTOR else ()
+        argv = ("/bin/sh", f"{place}/wrapper.sh", home, "--", f"{place}/program", *asked)
         name = f"wakeman-trial-{os.getpid()}"
-        carried = Carried(needs=(argv[1], f"{home}/", argv[-1]), leaves=(f"{home}/claim",), last=f"{home}/exit")
+        leaves = (f"{home}/claim", *asked[:1])
+        carried = Carried(needs=(argv[1], f"{home}/", argv[4]), leaves=leaves, last=f"{home}/exit")
         start = shortened_start(Start(session=name, mark=mark, argv=argv, cwd="/", env=host.env, carried=carried))
+        before = world.clock.now()
         (made,) = executor.submit([start])
         if made.error:
-            return Trial(what, made.error, made.mend or "wakeman doctor")
+            yield Trial(what, made.error, made.mend or "wakeman doctor")
+            return
         try:
-            return _run_to_its_end(world, executor, made, what, home, pause)
+            tried = _run_to_its_end(world, executor, made, what, home, pause, patient)
+            lack = executor.lack(made.session_id) if tried.why and isinstance(executor, ExplainingExecutor) else None
         finally:
             _removed(executor, made, mark, pause)
+        yield Trial(lack.what, lack.found, lack.mend) if lack is not None else tried
+        if asked and not tried.why:
+            path = host.env.get("PATH", "")
+            yield from _told_there(world.files.tail(asked[0]), what, path, (before, world.clock.now()))
     except WakemanError as fault:
-        return Trial(what, str(fault), fault.hint)
+        yield Trial(what, str(fault), fault.hint)
+
+
+def _programs_there(plan: Plan) -> tuple[str, ...]:
+    """List the programs of attempts, where they are known before one: as `program_faults` asks for them here."""
+    there = ("workers.command", "workers.harness", "workers.setup", "verify.review")
+    named = [use.argv[0] for use in named_programs(plan) if use.key.startswith(there)]
+    known = (each for each in named if "{{" not in each and ("/" not in each or each.startswith("/")))
+    return tuple(dict.fromkeys(known))
+
+
+def _told_there(told: bytes, what: str, path: str, here: tuple[datetime, datetime]) -> Iterator[Trial]:
+    """Yield what a machine has said of itself, while this one's clock went from one to the other time."""
+    lines = told.decode("utf-8", "surrogateescape").splitlines()
+    if len(lines) < WORDS_THERE_MIN or not re.fullmatch(r"\d{1,12}", lines[0]):
+        return
+    node, lacks = sanitise(lines[1], NAME_LENGTH_MAX), [sanitise(each, NAME_LENGTH_MAX) for each in lines[2:]]
+    if lacks:
+        where = f"machine {node} does not find {', '.join(lacks)}; its PATH is {path}"
+        mend = "have it installed there, at the same path as here, or put its directory on PATH before `up`"
+        yield Trial(f"{what}'s programs", where, mend)
+    elif path:
+        yield Trial(f"{what}'s programs", found=f"machine {node} finds the programs of attempts")
+    yield _clock_there(f"{what}'s clock", node, int(lines[0]), here)
+
+
+def _clock_there(what: str, node: str, seconds: int, here: tuple[datetime, datetime]) -> Trial:
+    """Return by how much at least a machine's clock differs, whenever it was read between two times of this one's."""
+    before, after = (at.timestamp() for at in here)
+    least = max(0.0, before - (seconds + 1), seconds - after)
+    if least <= CLOCK_SKEW_MAX_S:
+        return Trial(what, found=f"machine {node} has the time of this one, as far as a session can tell")
+    weak = (
+        f"the clock of machine {node} differs from this one's by {least:.0f} s or more: how old an output is, and how"
+    )
+    return Trial(what, mend=ONE_CLOCK, weak=f"{weak} long a worker is silent, cannot be told")
 
 
 def _try_node(world: World, host: Host, place: str) -> Iterator[Trial]:
@@ -192,24 +283,34 @@ def _try_node(world: World, host: Host, place: str) -> Iterator[Trial]:
         return
     said = f"a check can run on node {found.node}; its job began {found.waited_s:.1f} s after it was asked for"
     late = f"{said}: an alarm comes as late" if found.waited_s > NODE_WAIT_S else ""
-    yield Trial(NODE_CHECKS, found.why, found.mend, said, late)
+    yield Trial(NODE_CHECKS, found.why, found.mend or (QUEUE_MEND if late else ""), said, late)
 
 
 def _run_to_its_end(
-    world: World, executor: Executor, made: Made, what: str, home: str, pause: Callable[[float], None]
+    world: World,
+    executor: Executor,
+    made: Made,
+    what: str,
+    home: str,
+    pause: Callable[[float], None],
+    patient: bool,
 ) -> Trial:
     """Wait for the program's exit file. Boundary: a session that waits in a queue is as much as can be tried."""
+    queued = False
     for turn in range(1, 1 + round(SESSION_S / PAUSE_S)):
         if code := world.files.tail(f"{home}/exit").strip():
             why = "" if code == b"0" else f"a program in a session ended with status {code.decode(errors='replace')}"
             return Trial(what, why)
         if turn % POLL_TURNS_MIN == 0:
             seen = next((one for one in executor.poll().seen if one.session_id == made.session_id), None)
-            if seen is not None and seen.phase == "queued":
-                return Trial(what)
+            queued = seen is not None and seen.phase == "queued"
+            if queued and not patient:
+                break
             if seen is not None and seen.phase in ("killed", "lost"):
                 return Trial(what, f"a program in a session did not end by itself: {seen.why}")
         pause(PAUSE_S)
+    if queued:
+        return Trial(what, found=QUEUED)
     began = bool(world.files.marks([f"{home}/claim"]))
     return Trial(what, f"a program in a session {'began, and did not end' if began else 'did not begin'}")
 

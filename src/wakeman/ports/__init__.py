@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wakeman.ports.backend import Backend as Backend
     from wakeman.ports.backend import InspectedBackend as InspectedBackend
+    from wakeman.ports.backend import KeyedBackend as KeyedBackend
     from wakeman.ports.backend import NodeTrial as NodeTrial
     from wakeman.ports.backend import TimingBackend as TimingBackend
     from wakeman.ports.client import ClientVersion as ClientVersion
@@ -33,8 +34,10 @@ if TYPE_CHECKING:
     from wakeman.ports.executor import Carried as Carried
     from wakeman.ports.executor import CopyingExecutor as CopyingExecutor
     from wakeman.ports.executor import Executor as Executor
+    from wakeman.ports.executor import ExplainingExecutor as ExplainingExecutor
     from wakeman.ports.executor import HoldingExecutor as HoldingExecutor
     from wakeman.ports.executor import HostedExecutor as HostedExecutor
+    from wakeman.ports.executor import Lack as Lack
     from wakeman.ports.executor import Listing as Listing
     from wakeman.ports.executor import LocatedExecutor as LocatedExecutor
     from wakeman.ports.executor import Made as Made
@@ -82,13 +85,15 @@ if TYPE_CHECKING:
 _MODULES = {
     "clock": ("Clock",),
     "log_store": ("Writer", "Logs"),
-    "backend": ("Backend", "InspectedBackend", "NodeTrial", "TimingBackend"),
+    "backend": ("Backend", "InspectedBackend", "KeyedBackend", "NodeTrial", "TimingBackend"),
     "executor": (
         "Carried",
         "CopyingExecutor",
         "Executor",
+        "ExplainingExecutor",
         "HoldingExecutor",
         "HostedExecutor",
+        "Lack",
         "Listing",
         "LocatedExecutor",
         "Made",

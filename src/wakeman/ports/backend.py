@@ -21,8 +21,8 @@ class Backend(Protocol):
     def place(self, plan: Plan, directory: str, environ: Mapping[str, str]) -> Mapping[str, str]:
         """Resolve, once at `up`, what an executor needs for the whole deployment; the log keeps it.
 
-        Shape: `directory` is the deployment's own; `environ` is that of `up`. Raises: UsageError for a plan that it
-        cannot run; ProgramError for a missing program.
+        Shape: `directory` is the deployment's own; `environ` is that of `up`. Raises: PlanError, each fault as
+        `key: what`, or UsageError for a plan that it cannot run; ProgramError for a missing program.
         """
 
     def executor(self, host: Host) -> Executor:
@@ -30,13 +30,24 @@ class Backend(Protocol):
 
 
 @runtime_checkable
+class KeyedBackend(Backend, Protocol):
+    """A kind of place of another package with keys of its own, in the plan's table `[executor]`.
+
+    `place` finds them in `plan.executor`, as `msgspec.convert(plan.executor, keys)` has them: names and types are
+    checked before, with durations and sizes as numbers.
+    """
+
+    keys: type[Struct]
+
+
+@runtime_checkable
 class InspectedBackend(Backend, Protocol):
     """A kind of place of which `doctor` can tell what is weak."""
 
-    def weaknesses(self, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
-        """Return what of the place could lose a worker, or its end, each with who mends it and how.
+    def weaknesses(self, plan: Plan, workers: int, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+        """Return what of the place could lose a worker of a plan, or its end, each with who mends it and how.
 
-        Raises: ProgramError when it does not answer.
+        Shape: `workers` is their number, 0 if it is not known. Raises: ProgramError when it does not answer.
         """
 
 

@@ -208,6 +208,22 @@ class HoldingExecutor(Protocol):
         """
 
 
+class Lack(Struct, frozen=True):
+    """What a machine lacks on which a session was to begin: what it is called, what was found, and what mends it."""
+
+    what: str
+    found: str
+    mend: str
+
+
+@runtime_checkable
+class ExplainingExecutor(Protocol):
+    """An executor that knows what its machines must have."""
+
+    def lack(self, session_id: str) -> Lack | None:
+        """Return what a session's machine lacks for any session; None for nothing that the last look told."""
+
+
 @runtime_checkable
 class WakingExecutor(Protocol):
     """An executor whose place can run a command once a session has ended, so that nobody need look for that."""

@@ -271,7 +271,7 @@ CAUSES: list[tuple[str, Deployment, str, str, list[str]]] = [
     ),
     (
         "a place without a terminal",
-        changed(talking(why="asks for a permission: x"), host=Host(root="/", directory="/d", python=(), executor="q")),
+        changed(talking(why="asks for a permission: x"), host=Host(root="/", directory="/d", python=(), headless=True)),
         "w asks a permission, 12 min",
         "x",
         [CAPTURE],

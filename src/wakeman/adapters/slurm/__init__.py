@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from wakeman.adapters.slurm.allocation import HeldAllocation
     from wakeman.adapters.slurm.terminals import JobTerminals
     from wakeman.core.model import Host, Plan
-    from wakeman.ports import NodeTrial
+    from wakeman.ports import Lack, NodeTrial
 
 CANCELS_PER_CALL_MAX = 500
 ENDS_MAX = 2000
@@ -326,6 +326,15 @@ class Slurm:
         """Return the last lines of a session's screen, or of what its job kept of it."""
         return self.terminal.capture(session, lines, mark=mark)
 
+    def lack(self, session_id: str) -> Lack | None:
+        from wakeman.adapters.slurm.weak_points import node_lack
+
+        tasks, queue = self._known or ([], Queue())
+        number, _, batch = session_id.partition("@")
+        at = (batch, number.partition("_")[2])
+        task = next((task for task in tasks if (task.batch, str(task.number)) == at), None)
+        return node_lack(task, queue.of(task), self._directory) if task is not None else None
+
     # What its terminals ask
 
     def job(self, session: str, mark: str) -> FoundJob:
@@ -422,10 +431,10 @@ class SlurmBackend:
 
         return site_described(environ)
 
-    def weaknesses(self, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
-        from wakeman.adapters.slurm.site import site_weaknesses
+    def weaknesses(self, plan: Plan, workers: int, environ: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+        from wakeman.adapters.slurm.weak_points import site_weaknesses
 
-        return list(site_weaknesses(environ))
+        return list(site_weaknesses(plan, workers, environ))
 
     def place(self, plan: Plan, directory: str, environ: Mapping[str, str]) -> Mapping[str, str]:
         from wakeman.adapters.slurm.site import resolved

@@ -24,6 +24,7 @@ from msgspec import Struct
 from wakeman.adapters.slurm.calls import SUBMIT_S, call_slurm, slurm_words
 from wakeman.adapters.slurm.kept_files import put_whole
 from wakeman.adapters.slurm.timer import OUTPUT, check_request
+from wakeman.adapters.slurm.weak_points import ONE_TIME, SKEW_MAX_S
 from wakeman.core.errors import ProgramError
 from wakeman.core.text import sanitise
 
@@ -35,8 +36,6 @@ BEGIN_S = 180.0
 """Seconds in which the job is to begin: an alarm of that kind would wait as long."""
 TURN_S = 30.0
 """Seconds in which each of the two is to see what the other has written."""
-SKEW_MAX_S = 30.0
-"""Seconds by which the clocks of two machines may differ."""
 TRIAL_STEP_S = 0.1
 TRIAL_FOLDER = "slurm/trial"
 LOCK_FILE, HELD_HERE, HELD_THERE, DONE = "lock", "here", "there", "done"
@@ -145,7 +144,7 @@ def _node_faults(host: Host, words: NodeWords, now: float) -> tuple[str, str]:
         return why, "set XDG_STATE_HOME to a directory of yours that the nodes share"
     if abs(words.clock - now) > SKEW_MAX_S:
         why = f"the clock of node {words.node} differs from this machine's by {abs(words.clock - now):.0f} s"
-        return why, "ask the administrator for one time on all machines (NTP)"
+        return why, ONE_TIME
     return "", ""
 
 

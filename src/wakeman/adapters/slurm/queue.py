@@ -250,9 +250,9 @@ def _unlisted(task: KeptTask, said: str) -> tuple[Phase, int | None, EndedBy, st
 
 
 def _wait_status(word: str) -> int | None:
-    """Read an exit status, which is one of wait(2) as a number, or `STATUS:SIGNAL`."""
+    """Read an exit status, which is one of wait(2) as a number, or `STATUS:SIGNAL`: negative for a signal."""
     if pair := re.fullmatch(r"(\d+):(\d+)", word):
-        return int(pair[1])
+        return -int(pair[2]) or int(pair[1])
     return os.waitstatus_to_exitcode(int(word)) if re.fullmatch(r"\d{1,5}", word) else None
 
 

@@ -25,8 +25,6 @@ SLURM_PROGRAMS = ("sbatch", "squeue", "scancel", "scontrol", "srun")
 SLURM_INSTALL = "apt-get install slurm-client, with the site's slurm.conf and munge key"
 ASK_S = 20.0
 """Seconds that the controller may take to tell its configuration."""
-KILL_WAIT_MIN_S = 10
-"""Seconds between TERM and KILL below which a worker may lose its last words; Slurm's default is 30."""
 WARNED_S = 60
 """Seconds before the end of an allocation's time at which its steps are ended, so that they keep their last words."""
 WARNED_MIN_S = 600.0
@@ -35,6 +33,8 @@ CHECK_MEMORY_BYTES = 512 * 2**20
 """Memory of a job that runs a check, unless `slurm.alarm_options` says another number."""
 CHECK_TIME_S = 1800
 """Seconds of such a job, likewise: it takes some of them, and the rest is for a cluster that takes no other alarm."""
+TOLD_AT = "told at"
+"""The controller's own time as it told its configuration: no setting of it."""
 ARRAY_MAX = 1000
 """Sessions of one array at most, where the site allows more."""
 
@@ -42,7 +42,7 @@ ARRAY_MAX = 1000
 def resolved(plan: Plan, environ: Mapping[str, str]) -> Mapping[str, str]:
     """Return what an executor needs for a whole deployment, as texts. Raises: UsageError; ProgramError."""
     require_started(plan)
-    programs = _site_programs(environ)
+    programs = site_programs(environ)
     site = configuration(programs["scontrol"], environ)
     most = int(site.get("MaxArraySize") or 0) - 1
     if most < 1:
@@ -63,38 +63,23 @@ def resolved(plan: Plan, environ: Mapping[str, str]) -> Mapping[str, str]:
 
 def site_described(environ: Mapping[str, str]) -> str:
     """Return the version of Slurm and the cluster that answers. Raises: ProgramError."""
-    site = configuration(_site_programs(environ)["scontrol"], environ)
+    site = configuration(site_programs(environ)["scontrol"], environ)
     return f"Slurm {site.get('SLURM_VERSION', '')}, cluster {site.get('ClusterName', '')}"
 
 
-def site_weaknesses(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield what of a site's configuration could lose a worker or its end, each with the words for who runs it.
-
-    Raises: ProgramError.
-    """
-    site = configuration(_site_programs(environ)["scontrol"], environ)
-    if site.get("ProctrackType", "") != "proctrack/cgroup":
-        found = f"ProctrackType={site.get('ProctrackType', '')}: what a worker starts can outlive its job"
-        yield found, "ask the administrator of the cluster for ProctrackType=proctrack/cgroup"
-    if site.get("SelectType", "") == "select/linear":
-        yield "SelectType=select/linear: each worker takes a whole node", "use a partition of another kind"
-    wait = re.match(r"\d+", site.get("KillWait", ""))
-    if wait and int(wait[0]) < KILL_WAIT_MIN_S:
-        found = f"KillWait={wait[0]}: a worker that is cancelled may be killed before its end is kept"
-        yield found, f"ask the administrator of the cluster for KillWait={KILL_WAIT_MIN_S} or more"
-
-
 def configuration(scontrol: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Ask the controller for its configuration. Raises: ProgramError."""
+    """Ask the controller for its configuration, and for its time, as `TOLD_AT`. Raises: ProgramError."""
     try:
-        told = ask((scontrol, "show", "config"), environ, ASK_S)
+        told = ask((scontrol, "show", "config"), {**environ, "SLURM_TIME_FORMAT": "standard"}, ASK_S)
     except (OSError, TimeoutError) as error:
         raise ProgramError(f"slurm: {scontrol} gave no answer: {error!r}", "sinfo") from error
     if told.code:
         said = sanitise(re.sub(r"^\w+: ", "", told.err.decode(errors="replace")), 300)
         raise ProgramError(f"slurm: {said}", "sinfo")
-    rows = (line.partition("=") for line in told.out.decode(errors="replace").splitlines())
-    return {key.strip(): value.strip() for key, sign, value in rows if sign}
+    head, *lines = told.out.decode(errors="replace").splitlines() or [""]
+    rows = (line.partition("=") for line in lines)
+    found = {key.strip(): value.strip() for key, sign, value in rows if sign}
+    return {**found, TOLD_AT: head.rpartition(" ")[2]}
 
 
 def job_request(spec: SlurmSpec) -> Iterator[str]:
@@ -161,7 +146,7 @@ def _require_possible(sbatch: str, request: Sequence[str], environ: Mapping[str,
         raise ProgramError(f"slurm.reserve: {said}", "change [slurm] in the plan, or ask the site")
 
 
-def _site_programs(environ: Mapping[str, str]) -> dict[str, str]:
+def site_programs(environ: Mapping[str, str]) -> dict[str, str]:
     path = environ.get("PATH") or os.defpath
     found = {name: shutil.which(name, path=path) for name in SLURM_PROGRAMS}
     if missing := [name for name, program in found.items() if program is None]:

@@ -133,6 +133,8 @@ class Host(Struct, frozen=True, omit_defaults=True):
     """Executor that runs the workers; logs without one used the default."""
     place: dict[str, str] = {}
     """Where it runs them, as keys of the executor's own. In older logs they are among the other fields."""
+    headless: bool = False
+    """Whether its workers' sessions have no terminal, so that nobody can attach. Older logs do not say."""
     memory_per_worker: int = 0
     """Bytes of memory that one worker's client needs; 0 if that is not known."""
     confinement: Confinement | None = None

@@ -54,8 +54,8 @@ class Spec(Struct, frozen=True):
 
 DEFAULT_EXECUTOR = "tmux"
 """Where workers run when a plan does not say, and in logs that do not."""
-SEATED_EXECUTORS = (DEFAULT_EXECUTOR, "slurm", "ssh")
-"""Executors to whose sessions a person can attach."""
+Plain = str | bool | int | float
+"""A value of a key that another package defines."""
 
 
 class UnitsSpec(Spec, frozen=True):
@@ -147,7 +147,7 @@ class WorkersSpec(Spec, frozen=True):
     executor: str = DEFAULT_EXECUTOR
     """Executor that runs the workers: `tmux`, on this machine; `slurm`, as jobs of a cluster (see `[slurm]`); `ssh`,
     on a few hosts of your own (see `[ssh]`); or the name of an entry point of `wakeman.executors` in another
-    package."""
+    package, whose keys are in `[executor]`."""
     socket: str = "wakeman"
     """tmux server of the sessions: a name, as in `tmux -L NAME`, or an absolute path; `default` is your own server."""
     cwd: str = "."
@@ -582,5 +582,12 @@ class Plan(Spec, frozen=True):
     """What a worker's job asks of a Slurm cluster."""
     ssh: SshSpec = SshSpec()
     """The hosts on which workers run by ssh."""
+    executor: dict[str, Plain | tuple[Plain, ...] | dict[str, Plain]] = {}
+    """Keys of an executor of another package, which `workers.executor` names; that package says which there are.
+    Example: `{ image = "agents:1" }`."""
     agents: dict[str, Agent] = {}
     """Agent profiles of the plan, by name; they take precedence over those of the machine."""
+
+
+EXECUTOR_TABLES: dict[str, type[Spec]] = {"slurm": SlurmSpec, "ssh": SshSpec}
+"""Built-in executors that have a table of their own in a plan, by name, which is the table's, too."""

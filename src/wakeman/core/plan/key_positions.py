@@ -1,4 +1,4 @@
-"""The line of each key in a TOML or JSON text; the parsers themselves do not report it."""
+"""The faults of a plan, each at its key, and the line of each key in a TOML or JSON text, which no parser reports."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import tomllib
 from bisect import bisect_left
 from contextlib import suppress
+from typing import NamedTuple
 
 Path = tuple[str | int, ...]
 """A key as its parts: `wake.to[0].run` is ("wake", "to", 0, "run")."""
@@ -23,6 +24,23 @@ _SCALAR = re.compile(r"[^,\]}#\n]*")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _PART = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|[A-Za-z0-9_-]+)""")
 _KEY = re.compile(rf"[ \t]*{_PART.pattern}(?:[ \t]*\.[ \t]*{_PART.pattern})*[ \t]*")
+
+
+class Problem(NamedTuple):
+    """One fault of a plan: where, and what.
+
+    Shape: `about` has the keys concerned, if not `path` itself; `line`, if it is not that of `path`.
+    """
+
+    path: Path
+    text: str
+    about: tuple[Path, ...] = ()
+    line: int = 0
+
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """Return the keys concerned."""
+        return self.about or (self.path,)
 
 
 def locate(text: str) -> dict[Path, int]:

@@ -18,11 +18,11 @@ from msgspec import inspect as mi
 from wakeman.core.errors import WRITE, PlanError
 from wakeman.core.model import Plan
 from wakeman.core.plan.json_slips import keys_twice, mend_json
-from wakeman.core.plan.key_positions import Path, locate, spell
+from wakeman.core.plan.key_positions import Path, Problem, locate, spell
 from wakeman.core.plan.slip_rules import JOINT
 from wakeman.core.plan.slips import Slip, mend
 from wakeman.core.plan.template import closest, nearest
-from wakeman.core.plan.validation import Problem, broken
+from wakeman.core.plan.validation import broken
 
 _Found = list[Problem]
 
@@ -122,6 +122,19 @@ def policy(text: str, where: str, base: Plan) -> Plan:
     if found:
         raise PlanError(_problem_lines(found, mended, where))
     return plan
+
+
+def read_table(name: str, given: Mapping[str, object], kind: type[msgspec.Struct]) -> dict[str, object]:
+    """Return the keys of a table whose type another package defines, durations and sizes as numbers.
+
+    Raises: PlanError with every fault as `key: what`.
+    """
+    found: _Found = []
+    fields = cast("mi.StructType", mi.type_info(kind)).fields
+    data = _check_table(fields, msgspec.json.decode(msgspec.json.encode(given)), (name,), found)
+    if found:
+        raise PlanError(tuple(f"{_spelled(problem.path)}{problem.text}" for problem in found))
+    return data
 
 
 def _with_slips(slips: _Found, found: _Found) -> _Found:

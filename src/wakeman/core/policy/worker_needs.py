@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment, Dialog, WorkerState
-from wakeman.core.model.plan import SEATED_EXECUTORS
 from wakeman.core.policy import notice
 from wakeman.core.policy.attempts import END_TRIES_MAX, missing, owed, retry_delay
 from wakeman.core.policy.dialogs import CUT, Permission, choices_listed, granting, words_fingerprint
@@ -160,7 +159,7 @@ def _remedies_for(d: Deployment, worker: WorkerState, kind: str, at: str) -> tup
     """Return the commands for a kind of need, the most useful first."""
     look = Remedy(f"wakeman capture {at}", "see the end of its screen")
     attach = Remedy(f"wakeman attach {at}", "see the screen, answer there")
-    seat = attach if d.host.executor in SEATED_EXECUTORS else look
+    seat = look if d.host.headless else attach
     typed = d.plan_of(worker).workers.mode == "interactive"
     again = _shared("retry", at, "", _retry_does(d, worker))
     stop = _shared("stop", at, "", _stop_does(d, worker))

@@ -17,6 +17,7 @@ from wakeman.core.log import events as e
 from wakeman.core.log.chunks import chunks, weight
 from wakeman.core.log.state import apply_drafts
 from wakeman.core.model import Deployment, FileFingerprint, Host, Plan, RecordedProfile, Share, Unit
+from wakeman.core.model.plan import EXECUTOR_TABLES
 from wakeman.core.names import unique
 from wakeman.core.plan import shares as planning
 from wakeman.core.plan.links import directories_above
@@ -397,9 +398,9 @@ def _require_fixed(name: str, old: Plan, new: Plan) -> None:
         if there != wanted:
             found = f"found {wanted!r}, expected {there!r} as it went up with"
             raise UsageError(f"{name}: {path}: {found}: {fixed}", hint)
-    for table, fixed in (("slurm", "its jobs ask for what that said"), ("ssh", "its workers are on those hosts")):
+    for table in (*EXECUTOR_TABLES, "executor"):
         if getattr(old, table) != getattr(new, table):
-            raise UsageError(f"{name}: [{table}] is another than it went up with: {fixed}", hint)
+            raise UsageError(f"{name}: [{table}] is another than it went up with: its workers run by that", hint)
 
 
 def _changed_keys(old: Plan, new: Plan) -> tuple[str, ...]:

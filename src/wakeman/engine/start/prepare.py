@@ -129,6 +129,8 @@ def prepare_plan(
     try:
         host = world.host(plan, root, posixpath.join(world.state, plan.name))
         problems += _unloggable(host) or _misplaced(world, host, plan, shares)
+    except PlanError as fault:
+        problems += fault.problems
     except (UnknownNameError, UsageError) as fault:
         problems.append(str(fault))
     except ProgramError:
