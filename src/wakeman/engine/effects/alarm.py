@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 
 TIMER_MIN_S = 0.1
 """Minimum seconds between two checks by the timer: otherwise one that comes a moment too early would repeat at once."""
-CHECK_START_S = 0.1
-"""Seconds from a timer's end to the look of its check: it begins so much earlier, and stays until the launch is due."""
 LEAD_BELOW_S = 1.0
-"""Seconds between two launches below which it does: where they are further apart, the start of a check is little of it,
-and another look costs more."""
+"""Seconds between two launches below which the timer ends by the start of a check earlier, which stays until the launch
+is due. Where they are further apart, that is little of it, and another look costs more."""
 
 
 class FindAlarm(Struct, frozen=True):
@@ -121,7 +119,7 @@ class Soon(Unrecorded, frozen=True):
         """Set the timer."""
         seconds = self.seconds
         if self.launches and seconds == max(d.plan.workers.stagger, TIMER_MIN_S):  # not where it is to be patient
-            lead = CHECK_START_S if seconds < LEAD_BELOW_S else 0.0
+            lead = world.start_s if seconds < LEAD_BELOW_S else 0.0
             passed = max(0.0, clock_of(world, d).mono() - d.last_launch)
             seconds = max(TIMER_MIN_S, seconds - passed - lead)
         alarm.soon(world, d, seconds, "timer")
