@@ -136,6 +136,7 @@ def test_every_answer_fits_its_schema_and_the_text_is_the_same(place: Place) -> 
             ("status", {}),
             ("plan", {}),
             ("rehearse", {"hang": ["night_a"]}),
+            ("rehearse", {"nodes": [1, 2], "slots": 2, "wait_s": 60, "fails_s": 600, "spread": True}),
             ("up", {}),
             ("status", {}),
             ("status", {"deployment": "night", "workers": True}),
@@ -481,6 +482,27 @@ def test_a_person_is_asked_for_what_up_wants_agreed(place: Place) -> None:
     assert [] == place("status", "--json").json["deployments"]
 
 
+@pytest.mark.real
+def test_a_plan_on_queues_comes_to_what_the_command_line_says(place: Place) -> None:
+    place.plan(NIGHT, "wakeman.toml")
+    words = "--nodes 1,3 --slots 1 --unit exp:20m --wait exp:60s --fails 100m --give-up 1d".split()
+    told = {}
+
+    async def steps(call: Caller) -> None:
+        given = {"nodes": [1, 3], "slots": 1, "unit_s": 1200, "wait_s": 60, "fails_s": 6000, "give_up_s": 86400}
+        told.update((await call("rehearse", **given, spread=True)).data)
+
+    talk(steps)
+
+    printed = place("rehearse", "wakeman.toml", *words, "--json").json["courses"]
+    assert 3 == told["total"]
+    assert [
+        (one["nodes"], one["outcome"], one["done"], round(one["seconds"]), round(one["node_hours"], 1), one["lost"])
+        for one in printed
+    ] == [tuple(one.values()) for one in told["sizes"]]
+    assert 1 < len({one["seconds"] for one in told["sizes"]})
+
+
 # --- what is wrong is said, with what to call instead -------------------------------------------------------------
 
 LONG = "d" * 5000
@@ -493,6 +515,10 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("plan", {"file": "bad.toml"}, "bad.toml:2: "),
     ("rehearse", {"file": "wakeman.toml", "hang": ["night_x"]}, "no worker 'night_x' in this plan"),
     ("rehearse", {"file": "wakeman.toml", "unit_s": 0}, "rehearse: Expected `float` >= 1"),
+    ("rehearse", {"file": "wakeman.toml", "slots": 2}, "rehearse: found slots without nodes; expected beside it"),
+    ("rehearse", {"file": "wakeman.toml", "nodes": [0]}, "rehearse: Expected `int` >= 1"),
+    ("rehearse", {"file": "wakeman.toml", "nodes": [1] * 9}, "rehearse: Expected `array` of length <= 8"),
+    ("rehearse", {"file": "wakeman.toml", "nodes": [1], "fails_s": 1}, "rehearse: Expected `float` >= 60"),
     ("status", {"deployment": "nigt"}, "no deployment 'nigt'; did you mean 'night'?\nnext: status()"),
     ("status", {"deployment": "../night"}, "no deployment '../night'"),
     ("status", {"deployment": "night\u001b[2J\n"}, "no deployment 'night"),

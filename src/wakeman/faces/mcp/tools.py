@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from shlex import join
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,6 +24,9 @@ from wakeman.faces.mcp.calls import DOING, call, spoken
 from wakeman.faces.mcp.deeds import call_act
 from wakeman.faces.mcp.desk import Desk, Question
 from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.api.rehearse import Cast
 
 TELL_EVERY_S = 5.0
 """Seconds between two words of a wait while nothing changes."""
@@ -70,8 +73,8 @@ def call_plan(desk: Desk, given: take.PlanArguments) -> give.BriefPlan:
     return give.brief_plan(answer, api.unanswered(world, prepared, owner), given.file)
 
 
-def call_rehearse(desk: Desk, given: take.RehearseArguments) -> give.BriefRehearsal:
-    """Play a plan in memory."""
+def call_rehearse(desk: Desk, given: take.RehearseArguments) -> give.BriefRehearsal | give.BriefQueues:
+    """Play a plan in memory, here or on queues of nodes."""
     from wakeman.adapters.memory.rehearsal import rehearsal
     from wakeman.api.rehearse import Cast
     from wakeman.api.rehearse import rehearse as api_rehearse
@@ -79,7 +82,11 @@ def call_rehearse(desk: Desk, given: take.RehearseArguments) -> give.BriefRehear
     from wakeman.faces.cli.rehearse import rehearsed_lines
 
     prepared = _prepared(desk.world("hand"), desk, given.file)
-    cast = Cast(unit=Spread(given.unit_s), hang=given.hang)
+    cast = Cast(unit=Spread(given.unit_s, exponential=given.spread and bool(given.nodes)), hang=given.hang)
+    if given.nodes:
+        return _on_queues(prepared, given, cast)
+    if unused := [key for key in take.OF_QUEUES if getattr(given, key) != getattr(take.RehearseArguments(), key)]:
+        raise UsageError(f"rehearse: found {unused[0]} without nodes; expected beside it, as in nodes = [4, 8]")
     played = api_rehearse(prepared, rehearsal, given.file, cast, every=False)
     data = played.answer.data
     return give.BriefRehearsal(
@@ -87,6 +94,40 @@ def call_rehearse(desk: Desk, given: take.RehearseArguments) -> give.BriefRehear
         done=data.units.done,
         total=data.units.total,
         lines=tuple(give.some([*rehearsed_lines(played.events)], 5 * give.NEEDS_TOLD_MAX)),
+        calls=(spoken(join(["wakeman", "up", given.file])),),
+    )
+
+
+def _on_queues(prepared: PreparedPlan, given: take.RehearseArguments, cast: Cast) -> give.BriefQueues:
+    from wakeman.adapters.memory.rehearsal import rehearsal
+    from wakeman.api.rehearse import rehearse_queues
+    from wakeman.core.queueing import QueueModel, Spread
+
+    queues = (
+        QueueModel(
+            nodes=nodes,
+            slots=given.slots,
+            wait=Spread(given.wait_s, exponential=given.spread),
+            fails=0.0 if given.fails_s == take.NEVER_S else given.fails_s,
+            longest=prepared.plan.slurm.time,
+            seed=cast.seed,
+        )
+        for nodes in given.nodes
+    )
+    data = rehearse_queues(prepared, rehearsal, given.file, cast, queues, give_up=given.give_up_s or None).data
+    return give.BriefQueues(
+        total=data.courses[0].total,
+        sizes=tuple(
+            give.BriefQueue(
+                nodes=one.nodes,
+                outcome=one.outcome,
+                done=one.done,
+                seconds=round(one.seconds),
+                node_hours=round(one.node_hours, 1),
+                lost=one.lost,
+            )
+            for one in data.courses
+        ),
         calls=(spoken(join(["wakeman", "up", given.file])),),
     )
 
@@ -223,9 +264,9 @@ TOOLS: dict[str, Tool] = {
     ),
     "rehearse": Tool(
         "Rehearse a plan",
-        "Play the whole night of a plan in memory, in seconds.",
+        "Play the whole night of a plan in memory, in seconds; with nodes: what it comes to on queues of those sizes.",
         take.RehearseArguments,
-        (give.BriefRehearsal,),
+        (give.BriefRehearsal, give.BriefQueues),
         call_rehearse,
         reads=True,
     ),
