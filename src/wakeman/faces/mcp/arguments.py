@@ -10,8 +10,6 @@ LOG_LINES_MAX = 200
 """Lines of a log that one call returns at most."""
 QUEUES_PLAYED_MAX = 8
 """Sizes of a queue that one call plays at most: clients give up on a call after a minute."""
-NEVER_S = 315_360_000.0
-"""Seconds between failures of a node that has none: ten years."""
 WAIT_MAX_S = 50.0
 """Seconds that one call waits at most: clients give up on a call after a minute."""
 
@@ -51,25 +49,9 @@ class RehearseArguments(ToolArguments, frozen=True, kw_only=True):
     """A plan file, and how its workers fare."""
 
     file: File = "wakeman.toml"
-    unit_s: Annotated[float, Meta(description="Seconds that a unit takes.", ge=1, le=86400)] = 60.0
-    hang: Annotated[tuple[str, ...], Meta(description="Workers that never do anything.")] = ()
-    nodes: Annotated[
-        tuple[Annotated[int, Meta(ge=1, le=100_000)], ...],
-        Meta(description="Play it on a queue of so many nodes, once for each number.", max_length=QUEUES_PLAYED_MAX),
-    ] = ()
-    slots: Annotated[int, Meta(description="With nodes: workers on a node at a time.", ge=1, le=100_000)] = 1
-    wait_s: Annotated[float, Meta(description="With nodes: seconds in the queue.", ge=0, le=2_592_000)] = 0.0
-    fails_s: Annotated[
-        float, Meta(description="With nodes: a node fails each so many seconds.", ge=60, le=315_360_000)
-    ] = NEVER_S
-    give_up_s: Annotated[
-        float, Meta(description="With nodes: instead of the plan's limit of time; 0: that.", ge=0, le=2_592_000)
-    ] = 0.0
-    spread: Annotated[bool, Meta(description="With nodes: draw units and waits exponentially around these.")] = False
-
-
-OF_QUEUES = ("slots", "wait_s", "fails_s", "give_up_s", "spread")
-"""Arguments of `rehearse` that say something of a queue."""
+    unit_s: Annotated[float, Meta(description="Seconds a unit takes.", ge=1, le=86400)] = 60.0
+    hang: Annotated[tuple[str, ...], Meta(description="Workers that hang.")] = ()
+    queue: Annotated[str, Meta(description="Options of wakeman rehearse: --nodes 4-64 --fails 10d.")] = ""
 
 
 class StatusArguments(ToolArguments, frozen=True, kw_only=True):

@@ -170,6 +170,7 @@ class BriefQueue(Value, frozen=True, kw_only=True):
     """How it would go on a queue of one size."""
 
     nodes: Annotated[int, Meta(description="Nodes that are asked for.")]
+    slots: Annotated[int, Meta(description="Workers on a node at a time.")]
     outcome: Annotated[str, Meta(description="Its outcome; partial: out of time.")]
     done: Annotated[int, Meta(description="Units done.")]
     seconds: Annotated[int, Meta(description="From up to its end.")]
@@ -181,7 +182,7 @@ class BriefQueues(Value, frozen=True, kw_only=True):
     """How it would go on queues of several sizes."""
 
     total: Annotated[int, Meta(description="All units.")]
-    sizes: Annotated[tuple[BriefQueue, ...], Meta(description="One for each number of nodes.")]
+    sizes: Annotated[tuple[BriefQueue, ...], Meta(description="One for each number of nodes and slots.")]
     calls: Calls
 
 

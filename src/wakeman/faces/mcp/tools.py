@@ -81,12 +81,11 @@ def call_rehearse(desk: Desk, given: take.RehearseArguments) -> give.BriefRehear
     from wakeman.core.queueing import Spread
     from wakeman.faces.cli.rehearse import rehearsed_lines
 
-    prepared = _prepared(desk.world("hand"), desk, given.file)
-    cast = Cast(unit=Spread(given.unit_s, exponential=given.spread and bool(given.nodes)), hang=given.hang)
-    if given.nodes:
-        return _on_queues(prepared, given, cast)
-    if unused := [key for key in take.OF_QUEUES if getattr(given, key) != getattr(take.RehearseArguments(), key)]:
-        raise UsageError(f"rehearse: found {unused[0]} without nodes; expected beside it, as in nodes = [4, 8]")
+    world = desk.world("hand")
+    prepared = _prepared(world, desk, given.file)
+    cast = Cast(unit=Spread(given.unit_s), hang=given.hang)
+    if given.queue:
+        return _on_queues(world, prepared, given, cast)
     played = api_rehearse(prepared, rehearsal, given.file, cast, every=False)
     data = played.answer.data
     return give.BriefRehearsal(
@@ -98,28 +97,25 @@ def call_rehearse(desk: Desk, given: take.RehearseArguments) -> give.BriefRehear
     )
 
 
-def _on_queues(prepared: PreparedPlan, given: take.RehearseArguments, cast: Cast) -> give.BriefQueues:
+def _on_queues(world: World, prepared: PreparedPlan, given: take.RehearseArguments, cast: Cast) -> give.BriefQueues:
     from wakeman.adapters.memory.rehearsal import rehearsal
     from wakeman.api.rehearse import rehearse_queues
-    from wakeman.core.queueing import QueueModel, Spread
+    from wakeman.faces.cli.rehearse import queue_models, read_queue_words
 
-    queues = (
-        QueueModel(
-            nodes=nodes,
-            slots=given.slots,
-            wait=Spread(given.wait_s, exponential=given.spread),
-            fails=0.0 if given.fails_s == take.NEVER_S else given.fails_s,
-            longest=prepared.plan.slurm.time,
-            seed=cast.seed,
-        )
-        for nodes in given.nodes
-    )
-    data = rehearse_queues(prepared, rehearsal, given.file, cast, queues, give_up=given.give_up_s or None).data
+    options = read_queue_words("rehearse: queue", given.queue)
+    queues = queue_models(world, options, prepared.plan)
+    if len(queues) > take.QUEUES_PLAYED_MAX:
+        found = f"found {len(queues)} sizes of queues; expected at most {take.QUEUES_PLAYED_MAX} in one call"
+        raise UsageError(f"rehearse: queue: {found}")
+    data = rehearse_queues(
+        prepared, rehearsal, given.file, replace(cast, seed=options.seed), queues, give_up=options.give_up
+    ).data
     return give.BriefQueues(
         total=data.courses[0].total,
         sizes=tuple(
             give.BriefQueue(
                 nodes=one.nodes,
+                slots=one.slots,
                 outcome=one.outcome,
                 done=one.done,
                 seconds=round(one.seconds),
@@ -264,7 +260,7 @@ TOOLS: dict[str, Tool] = {
     ),
     "rehearse": Tool(
         "Rehearse a plan",
-        "Play the whole night of a plan in memory, in seconds; with nodes: what it comes to on queues of those sizes.",
+        "Play the night of a plan in memory, or on a queue.",
         take.RehearseArguments,
         (give.BriefRehearsal, give.BriefQueues),
         call_rehearse,
