@@ -51,7 +51,7 @@ class RehearseArguments(ToolArguments, frozen=True, kw_only=True):
     file: File = "wakeman.toml"
     unit_s: Annotated[float, Meta(description="Seconds a unit takes.", ge=1, le=86400)] = 60.0
     hang: Annotated[tuple[str, ...], Meta(description="Workers that hang.")] = ()
-    queue: Annotated[str, Meta(description="Options of wakeman rehearse: --nodes 4-64 --fails 10d.")] = ""
+    queue: Annotated[str, Meta(description="As wakeman rehearse: --nodes 4-64 --fails 10d.")] = ""
 
 
 class StatusArguments(ToolArguments, frozen=True, kw_only=True):
