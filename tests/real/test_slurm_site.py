@@ -6,21 +6,25 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
 
 import pytest
 from tests.real.rig import REAL, rigged
-from tests.real.test_slurm import MAKES, PLAN, SlurmRig
+from tests.real.test_slurm import MAKES, PLAN, SlurmRig, _lives, executor, phases
 from tests.slurm import FAKETIME, PATH, UNABLE, Cluster, running_cluster
 from tests.waiting import until
 
+from wakeman.core.model import SlurmSpec
+
 pytestmark = [*REAL, pytest.mark.skipif(bool(UNABLE), reason=f"Slurm: {UNABLE}")]
-HELD_JOBS = 5
+HELD_JOBS = 4
 
 
 @pytest.fixture(scope="module")
 def narrow() -> Iterator[Cluster]:
-    """Yield a cluster that takes few jobs and forgets them soon."""
-    with running_cluster({"MaxJobCount": 16, "MinJobAge": 60}, 1) as cluster:
+    """Yield a cluster that takes few jobs, in small arrays, and forgets them soon."""
+    with running_cluster({"MaxJobCount": 16, "MinJobAge": 60, "MaxArraySize": 4}, 1) as cluster:
         yield cluster
 
 
@@ -147,17 +151,48 @@ def test_a_node_with_another_time_is_told_and_workers_are_launched_all_the_same(
         told, begun = away.run("doctor", "wakeman.toml"), away.run("up", "wakeman.toml")
 
     said = " ".join(told.stdout.split())
-    assert re.search(r"weak slurm's clock the clock of machine t1 differs from this one's by 8\d s or more", said), said
+    assert re.search(
+        r"weak slurm's clock the clock of machine t1 differs from this one's by (8\d|9[01]) s or more", said
+    ), said
     assert "fix slurm's clock: have one time kept on all machines (NTP)" in said
     assert 0 == begun.returncode, begun
     away.run("down", "night")
 
 
+def test_what_was_to_be_one_array_is_several_where_the_site_takes_smaller_ones_by_now(
+    narrow: Cluster, tmp_path: Path
+) -> None:
+    """As after its administrator has changed MaxArraySize while a night runs."""
+    directory = str(tmp_path)
+    place = executor(narrow, directory, SlurmSpec(partition="closed"))
+    place._place = {**place._place, "array_max": "1000"}
+    made = place.submit([_lives(directory, f"w{number}") for number in range(5)])
+
+    assert [""] * 5 == [one.error for one in made]
+    assert [2, 3] == [len([*group]) for _, group in groupby(one.session_id.partition("@")[2] for one in made)]
+    assert {f"w{number}": "queued" for number in range(5)} == phases(place)
+    assert 5 == place.cancel([(one.session_id, f"kit/w{number}") for number, one in enumerate(made)])
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_a_site_without_arrays_is_told_before_anything_begins(size: int) -> None:
+    with running_cluster({"MaxArraySize": size}, 1) as cluster, rigged(SlurmRig) as rig:
+        rig.conf = str(cluster.conf)
+        rig.write(PLAN.replace("COMMAND", MAKES).replace("EXTRA", ""))
+        said, why = _both(rig)
+
+    assert "slurm: this site allows no arrays (MaxArraySize)" in said, said
+    assert "ask the administrator of the cluster for MaxArraySize=1001" in said
+    assert "slurm: this site allows no arrays (MaxArraySize)" in why
+
+
 def test_a_site_takes_one_job_less_than_it_is_set_to(narrow: Cluster) -> None:
     """As the advice counts; `sbatch` itself would wait and try again for two minutes."""
     free = 16 - 1 - len(narrow.queue("--array", "--states=all").splitlines())
-    held = narrow.run("sbatch", "--parsable", "--hold", f"--array=0-{free - 1}", "--wrap=true").strip()
+    sizes = [min(4, free - at) for at in range(0, free, 4)]
+    arrays = (f"--array=0-{size - 1}" for size in sizes)
+    held = [narrow.run("sbatch", "--parsable", "--hold", array, "--wrap=true").strip() for array in arrays]
 
-    assert held.isdigit(), "as many as that are taken"
+    assert all(each.isdigit() for each in held), "as many as that are taken"
     assert "MaxJobCount limit" not in (narrow.place / "slurmctld.log").read_text()
-    narrow.run("scancel", held)
+    narrow.run("scancel", *held)

@@ -30,7 +30,7 @@ from msgspec import Struct
 
 from wakeman.adapters.slurm.batches import Batches, JobTask, KeptTask, job_name
 from wakeman.adapters.slurm.calls import QUEUE_S, SUBMIT_S, UNSURE, call_slurm, slurm_words
-from wakeman.adapters.slurm.queue import QUEUE_COLUMNS, Queue, read_rows, session_of
+from wakeman.adapters.slurm.queue import ENDING_STATE, QUEUE_COLUMNS, Queue, read_rows, session_of
 from wakeman.adapters.slurm.timer import EndWaker, JobTimer, check_request, woken
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.text import sanitise
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 CANCELS_PER_CALL_MAX = 500
 ENDS_MAX = 2000
 """Sessions at most that one job waits for: 40 kB of a request."""
+TOO_LARGE = re.compile(r"Invalid job array specification")
+"""What `sbatch` says of an array whose last index is not below `MaxArraySize`."""
 PLAN_MEND = "change [slurm] in the plan, or ask the site"
 JOB = os.path.join(os.path.dirname(__file__), "job.sh")
 HOLD = os.path.join(os.path.dirname(__file__), "hold.sh")
@@ -133,8 +135,10 @@ class Slurm:
         tasks, queue = self._known or ([], Queue())
         for task in tasks:
             row = queue.of(task)
-            over = row is None or row.phase in OVER or (task.held is not None and task.ended)
-            info = session_of(task, row, self._batches.said(task) if over else "")
+            told = (
+                row is None or row.phase in OVER or row.state == ENDING_STATE or (task.held is not None and task.began)
+            )
+            info = session_of(task, row, self._batches.said(task) if told else "")
             if info is not None and not (task.gone and info.over):
                 yield task, info
 
@@ -158,7 +162,9 @@ class Slurm:
         return [one or Made(error="not submitted") for one in made]
 
     def _submit(self, starts: Sequence[Start]) -> list[Made]:
-        """Submit one array. Raises: ProgramError if it is not known whether the controller took it."""
+        """Submit one array; or two, if the site takes smaller ones by now. Raises: ProgramError if it is not known
+        whether the controller took it.
+        """
         from wakeman.adapters.slurm.scripts import job_script
 
         self._claim_checks()
@@ -167,6 +173,9 @@ class Slurm:
         base, why = self._submitted(*self._request(batch, len(starts)))
         if why:
             self._batches.refused(batch)
+            half = len(starts) // 2
+            if half and TOO_LARGE.search(why):
+                return [*self._submit(starts[:half]), *self._submit(starts[half:])]
             return [Made(error=f"sbatch: {why}", mend=PLAN_MEND) for _ in starts]
         self._batches.submitted(batch, base)
         return [Made(f"{base}_{number}@{batch}") for number in range(len(starts))]

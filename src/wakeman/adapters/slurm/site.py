@@ -46,7 +46,10 @@ def resolved(plan: Plan, environ: Mapping[str, str]) -> Mapping[str, str]:
     site = configuration(programs["scontrol"], environ)
     most = int(site.get("MaxArraySize") or 0) - 1
     if most < 1:
-        raise ProgramError("slurm: this site allows no arrays (MaxArraySize)", "ask the site to set MaxArraySize=1001")
+        raise ProgramError(
+            "slurm: this site allows no arrays (MaxArraySize)",
+            "ask the administrator of the cluster for MaxArraySize=1001",
+        )
     if plan.slurm.reserve:
         _require_possible(programs["sbatch"], held_request(plan.slurm), environ)
     return {
