@@ -126,6 +126,15 @@ def test_a_program_that_left_no_status_was_ended_and_its_job_says_by_what() -> N
     assert ("killed", None, "", "its program was ended: tmux: not found on t1") == said
 
 
+def test_whose_tmux_server_died_is_ended_by_its_machine_unless_it_took_too_much_memory() -> None:
+    cut = replace(kept(ended=True), cut=True)
+    gone = ("killed", None, "machine", "its tmux server is gone")
+
+    assert [gone] * 2 == [fate(cut, line(state="FAILED", code="31744")), fate(cut)]
+    assert "" == fate(cut, line(state="OUT_OF_MEMORY"))[2]
+    assert gone == fate(replace(inside(ended=True), cut=True), holding("RUNNING"))
+
+
 def test_a_job_that_is_listed_no_longer_is_told_by_what_it_left() -> None:
     lost = "Slurm lists its job no longer, and it left no word of its end"
     assert ("exited", 0, "", "") == fate(kept(code=0))

@@ -171,7 +171,7 @@ def test_who_is_ended_with_the_allocation_is_started_again_in_the_queue_and_has_
         until(lambda: not cluster.run("squeue", "-h", "-j", job, "-t", "R,CG").strip(), 90)
         until(lambda: rig.states() and 3 <= len(rig.of("exited")), 60)
     finally:
-        cluster.tell("scontrol", "update", f"NodeName={node}", "State=RESUME")
+        cluster.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
     rig.go("abcdefg")
     rig.ends()
 
@@ -410,6 +410,34 @@ def test_jobs_outlive_the_daemon_of_their_node_and_who_looks_meanwhile_is_told(r
     assert "complete" == rig.status()["outcome"]
 
 
+def test_a_queue_that_starts_nobody_is_told_by_its_reason_and_nothing_is_submitted_again(
+    rig: SlurmRig, cluster: Cluster
+) -> None:
+    filler = cluster.tell("sbatch", "--parsable", "--licenses=anthropic:2", "--wrap=sleep 600").strip()
+    until(lambda: cluster.queue("-j", filler, "-t", "R", "-o", "%i").strip(), 30)
+    rig.night(MAKES, "licenses = { anthropic = 1 }")
+    jobs = sorted(set(cluster.jobs()) - {filler})
+    reasons = [_waits_for(rig, "Licenses")]
+    cluster.tell("scontrol", "hold", jobs[0].partition("_")[0])
+    reasons.append(_waits_for(rig, "JobHeldAdmin"))
+    waited = rig.run("wait", "night", "--timeout", "1s")
+    shown = rig.run("status", "night").stdout
+    after = sorted(set(cluster.jobs()) - {filler})
+    cluster.tell("scancel", filler)
+    cluster.tell("scontrol", "release", jobs[0].partition("_")[0])
+    until(lambda: not cluster.jobs(), 60)
+    rig.ends()
+
+    assert [len(WORKERS)] * 2 == reasons
+    assert (4, True) == (waited.returncode, "night open" in waited.stderr), waited
+    assert "“JobHeldAdmin”" in shown
+    assert (len(WORKERS), jobs) == (len(jobs), after)
+    assert [] == rig.of("relaunched")
+    assert len(WORKERS) == len({(rig.place / "out" / key).read_text() for key in "abcdefg"})
+    assert "complete" == rig.status()["outcome"], rig.trail()
+    assert 0 == rig.run("audit", "night").returncode
+
+
 def test_who_is_queued_can_be_ended_and_shows_nothing(rig: SlurmRig, cluster: Cluster) -> None:
     rig.night(MAKES, 'partition = "closed"')
     said = [rig.run(*words) for words in (("capture", "night_a"), ("attach", "night_a", "--print"))]
@@ -510,6 +538,20 @@ def _ended(cluster: Cluster, place: Slurm) -> None:
 def _first_ends(rig: SlurmRig) -> dict[str, dict[str, Any]]:
     """Return how the first attempt of each worker ended."""
     return {event["worker"]: event["data"] for event in reversed(rig.of("exited"))}
+
+
+def _waits_for(rig: SlurmRig, why: str) -> int:
+    """Check until workers wait in the queue for such a reason; return how many."""
+    found: list[int] = []
+
+    def waits() -> bool:
+        rig.run("check", "night")
+        rows = [row for row in rig.status()["waits"] if row["reason"] == "queued" and row["words"] == why]
+        found[:] = [len(row["workers"]) for row in rows]
+        return bool(found)
+
+    until(waits, 30)
+    return found[0]
 
 
 def _allocation(rig: SlurmRig, name: str) -> str:

@@ -59,6 +59,7 @@ _ALLOCATION_ENDS = {
 ENDING_STATE = "COMPLETING"
 """What Slurm says of a job for as long as its processes end, whatever has ended it."""
 _CANCELLED = "its step was cancelled"
+SERVER_GONE = "its tmux server is gone"
 _NEARLY_OVER = "its allocation's time is nearly over (slurm.reserve_time)"
 _ENDING_WORD = re.compile(r"\*\*\* (JOB|STEP) .* CANCELLED AT [^ ]+ (?:DUE TO ([A-Z ]+))?")
 _CAUSES = {"TIME LIMIT": "TIMEOUT", "PREEMPTION": "PREEMPTED", "NODE FAILURE": "NODE_FAIL", "": "CANCELLED"}
@@ -172,6 +173,8 @@ def _task_fate(task: KeptTask, row: Row | None, said: str) -> tuple[Phase, int |
         return "exited", task.code, "", ""
     if task.refused:
         return "killed", None, "launch", task.refused
+    if task.cut and (row is None or row.state != "OUT_OF_MEMORY"):  # of which a server may die, too
+        return "killed", None, "machine", SERVER_GONE
     if task.held is not None:
         return _held_fate(task, task.held, row, said)
     if row is None:
