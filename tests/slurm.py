@@ -77,10 +77,15 @@ class Cluster:
         return ran.stdout
 
     def queue(self, *words: str) -> str:
-        """Return what `squeue` lists. A controller too busy to answer is asked again: that is no empty queue."""
+        """Return what `squeue` lists: see `tell`."""
+        return self.tell("squeue", "-h", *words)
+
+    def tell(self, *argv: str) -> str:
+        """Run a program of Slurm's that is to succeed, and return what it printed. A controller too busy to answer is
+        asked again: that is no empty queue, and no job that was cancelled.
+        """
         end = time.monotonic() + ANSWER_S
         while True:
-            argv = ("squeue", "-h", *words)
             ran = subprocess.run(argv, env=self.env, cwd="/", capture_output=True, text=True, timeout=60, check=False)
             if not ran.returncode or time.monotonic() > end:
                 return ran.stdout

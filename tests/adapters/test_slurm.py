@@ -81,6 +81,38 @@ def test_without_a_word_of_the_job_slurms_own_counts(state: str, code: str, stat
     assert ("exited", status, "", "") == fate(kept(), line(state=state, code=code))
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("", ("", "")),
+        ("FAILED (non-zero exit code or other failure mode) ***", ("", "")),
+        ("CANCELLED AT 2026-12-01T05:55:32 DUE TO JOB REQUEUE ***", ("", "")),
+        ("CANCELLED AT 2026-12-01T05:55:32 ***", ("person", "its job was cancelled, on t1")),
+        (
+            "CANCELLED AT 2026-12-01T05:55:32 DUE TO TIME LIMIT ***",
+            ("time", "its job's time was over (slurm.time), on t1"),
+        ),
+        ("CANCELLED AT 2026-12-01T05:55:32 DUE TO PREEMPTION ***", ("machine", "its job was preempted, on t1")),
+        (
+            "CANCELLED AT 2026-12-01T05:55:32 DUE TO NODE FAILURE, SEE SLURMCTLD LOG FOR DETAILS ***",
+            ("machine", "its node failed, on t1"),
+        ),
+    ],
+)
+def test_who_ends_a_job_is_told_while_its_processes_end(said: str, expected: tuple[str, str]) -> None:
+    word = f"slurmstepd-t1: error: *** JOB 9 ON t1 {said}" if said else ""
+
+    assert ("running", None, *expected) == fate(kept(), line(state="COMPLETING"), said=word)
+    assert ("exited", 3, "", "") == fate(kept(code=3), line(state="COMPLETING"), said=word), "it had ended before"
+
+
+def test_who_has_ended_a_job_that_is_listed_no_longer_is_told_by_its_output() -> None:
+    said = "slurmstepd-t1: error: *** JOB 9 ON t1 CANCELLED AT 2026-12-01T05:55:32 DUE TO TIME LIMIT ***"
+    expected = ("killed", None, "time", "its job's time was over (slurm.time)")
+
+    assert [expected] * 2 == [fate(kept(ended=ended), said=said) for ended in (True, False)]
+
+
 @pytest.mark.parametrize("code", ["31744", "32000", "4021", "9", "0:53"])
 def test_a_status_of_the_script_or_a_signal_is_none_of_the_program(code: str) -> None:
     assert ("killed", None, "", "its job failed: JobLaunchFailure") == fate(
@@ -92,6 +124,15 @@ def test_a_program_that_left_no_status_was_ended_and_its_job_says_by_what() -> N
     said = fate(kept(ended=True), line(state="FAILED", code="31744"), said="tmux: not found on t1")
 
     assert ("killed", None, "", "its program was ended: tmux: not found on t1") == said
+
+
+def test_whose_tmux_server_died_is_ended_by_its_machine_unless_it_took_too_much_memory() -> None:
+    cut = replace(kept(ended=True), cut=True)
+    gone = ("killed", None, "machine", "its tmux server is gone")
+
+    assert [gone] * 2 == [fate(cut, line(state="FAILED", code="31744")), fate(cut)]
+    assert "" == fate(cut, line(state="OUT_OF_MEMORY"))[2]
+    assert gone == fate(replace(inside(ended=True), cut=True), holding("RUNNING"))
 
 
 def test_a_job_that_is_listed_no_longer_is_told_by_what_it_left() -> None:
@@ -189,6 +230,23 @@ def test_a_step_whose_own_time_is_over_is_told_by_what_slurm_prints_into_its_out
     expected = ("killed", None, "time", "its job's time was over (slurm.time)")
 
     assert expected == fate(inside(ended=True, told=True), holding("RUNNING"), said=said)
+
+
+@pytest.mark.parametrize(
+    ("why", "expected"),
+    [
+        (" DUE TO TIME LIMIT ***", ("time", "its job's time was over (slurm.time)")),
+        (" ***", ("person", "its step was cancelled")),
+    ],
+)
+def test_who_ends_a_step_is_told_before_its_last_word(why: str, expected: tuple[str, str]) -> None:
+    said = f"slurmstepd-t1: error: *** STEP 12.1 ON t1 CANCELLED AT 2026-11-30T21:59:28{why}"
+
+    assert ("running", None, *expected) == fate(inside(), holding("RUNNING"), said=said)
+    over = replace(inside(), held=replace(HELD, ending=True))
+    assert "machine" == fate(over, holding("RUNNING"), said=said)[2]
+    killed = replace(inside(ended=True), silent=True)  # at once, as by `scancel` without a signal
+    assert ("killed", None, *expected) == fate(killed, holding("RUNNING"), said=said)
 
 
 @pytest.mark.parametrize("state", ["TIMEOUT", "COMPLETING"])

@@ -136,6 +136,7 @@ def test_every_answer_fits_its_schema_and_the_text_is_the_same(place: Place) -> 
             ("status", {}),
             ("plan", {}),
             ("rehearse", {"hang": ["night_a"]}),
+            ("rehearse", {"queue": "--nodes 1,2 --slots 2 --wait exp:1m --fails 10m"}),
             ("up", {}),
             ("status", {}),
             ("status", {"deployment": "night", "workers": True}),
@@ -481,6 +482,34 @@ def test_a_person_is_asked_for_what_up_wants_agreed(place: Place) -> None:
     assert [] == place("status", "--json").json["deployments"]
 
 
+@pytest.mark.real
+def test_a_plan_on_queues_comes_to_what_the_command_line_says(place: Place) -> None:
+    place.plan(NIGHT, "wakeman.toml")
+    words = "--nodes 1,3 --wait exp:60s --fails 100m --give-up 1d --seed 3"
+    told = {}
+
+    async def steps(call: Caller) -> None:
+        told.update((await call("rehearse", unit_s=1200, queue=words)).data)
+
+    talk(steps)
+
+    printed = place("rehearse", "wakeman.toml", "--unit", "20m", *words.split(), "--json").json["courses"]
+    assert 3 == told["total"]
+    assert [
+        (
+            one["nodes"],
+            one["slots"],
+            one["outcome"],
+            one["done"],
+            round(one["seconds"]),
+            round(one["node_hours"], 1),
+            one["lost"],
+        )
+        for one in printed
+    ] == [tuple(one.values()) for one in told["sizes"]]
+    assert 1 < len({one["seconds"] for one in told["sizes"]})
+
+
 # --- what is wrong is said, with what to call instead -------------------------------------------------------------
 
 LONG = "d" * 5000
@@ -493,6 +522,17 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("plan", {"file": "bad.toml"}, "bad.toml:2: "),
     ("rehearse", {"file": "wakeman.toml", "hang": ["night_x"]}, "no worker 'night_x' in this plan"),
     ("rehearse", {"file": "wakeman.toml", "unit_s": 0}, "rehearse: Expected `float` >= 1"),
+    ("rehearse", {"queue": "--slots 2"}, "rehearse: queue: found '--slots 2'; expected --nodes among them"),
+    ("rehearse", {"queue": "--nodes 0"}, "rehearse: queue: argument --nodes: found '0'; expected numbers such as"),
+    (
+        "rehearse",
+        {"queue": "--nodes 1-256"},
+        "rehearse: queue: found 9 sizes of queues; expected at most 8 in one call",
+    ),
+    ("rehearse", {"queue": "--nodes 4 --fails 1s"}, "argument --fails: found '1s'; expected at least 60s"),
+    ("rehearse", {"queue": "--nodes 4 --run-commands"}, "rehearse: queue: unknown option '--run-commands'"),
+    ("rehearse", {"queue": "--help"}, "rehearse: queue: "),
+    ("rehearse", {"queue": "4 '"}, "rehearse: queue: No closing quotation"),
     ("status", {"deployment": "nigt"}, "no deployment 'nigt'; did you mean 'night'?\nnext: status()"),
     ("status", {"deployment": "../night"}, "no deployment '../night'"),
     ("status", {"deployment": "night\u001b[2J\n"}, "no deployment 'night"),

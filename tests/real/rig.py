@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -197,7 +197,7 @@ AnyRig = TypeVar("AnyRig", bound=Rig)
 
 
 @contextmanager
-def rigged(kind: type[AnyRig]) -> Iterator[AnyRig]:
+def rigged(kind: Callable[[Path], AnyRig]) -> Iterator[AnyRig]:
     """Yield a rig in a directory of its own."""
     rig = kind(Path(tempfile.mkdtemp(prefix="wk", dir="/tmp")))  # a socket's path has room for a hundred bytes
     try:

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -151,7 +152,7 @@ def test_an_allocation_keeps_to_the_protocol_of_every_executor(cluster: Cluster,
     assert [] == faults(Held(), directory)
     assert 1 == len(cluster.jobs()), "all ran in one job, which is held still"
     (job,) = cluster.jobs()
-    cluster.run("scancel", job)
+    cluster.tell("scancel", job)
     until(lambda: not cluster.jobs(), 30)
 
 
@@ -181,11 +182,11 @@ def test_who_is_ended_with_the_allocation_is_started_again_in_the_queue_and_has_
     node = _began(rig, "night_a").split()[-1]
     match loss:
         case "cancelled":
-            cluster.run("scancel", job)
+            cluster.tell("scancel", job)
         case "timed out":
-            cluster.run("scontrol", "update", f"JobId={job}", "EndTime=now+5")
+            cluster.tell("scontrol", "update", f"JobId={job}", "EndTime=now+5")
         case _:
-            cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
+            cluster.tell("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
     try:
         until(lambda: not cluster.run("squeue", "-h", "-j", job, "-t", "R,CG").strip(), 90)
         until(lambda: rig.states() and 3 <= len(rig.of("exited")), 60)
@@ -222,7 +223,7 @@ def test_a_step_that_is_cancelled_or_dies_is_told_apart_and_its_place_is_free_ag
     dies = replace(_lives(directory, "w2"), argv=("/bin/sh", "-c", "kill -9 $PPID; kill -9 $$"))
     first, second = place.submit([_lives(directory, "w1"), dies])
     until(lambda: phases(place) == {"w1": "running", "w2": "killed"}, 30)
-    cluster.run("scancel", "--signal=TERM", *[task.step for task in place._batches.kept() if task.session == "w1"])
+    cluster.tell("scancel", "--signal=TERM", *[task.step for task in place._batches.kept() if task.session == "w1"])
     until(lambda: phases(place) == {"w1": "killed", "w2": "killed"}, 30)
     why = {one.session: (one.ended_by, one.why) for one in place.poll().seen}
     place.cancel([(first.session_id, "kit/w1"), (second.session_id, "kit/w2")])
@@ -244,7 +245,7 @@ def test_before_an_allocation_s_time_is_over_its_workers_keep_what_they_show(clu
     place.submit([_lives(directory, "w1")])
     until(lambda: place.logs("w1", 1) == "❯", 30)
     (job,) = cluster.jobs()
-    cluster.run("scancel", "--signal=USR1", "--batch", job)
+    cluster.tell("scancel", "--signal=USR1", "--batch", job)
     until(lambda: not cluster.jobs(), 30)
     (told,) = place.poll().seen
     (after,) = place.submit([_lives(directory, "w2")])
@@ -324,25 +325,65 @@ def test_a_night_goes_on_from_another_machine(rig: SlurmRig) -> None:
     assert 0 == rig.run("audit", "night").returncode
 
 
-def test_what_ends_badly_is_told_apart_and_started_again(rig: SlurmRig, cluster: Cluster) -> None:
-    rig.night(WAITS + "echo $$ >pid.$1; until [ -e end.$1 ]; do sleep 0.1; done; " + MAKES)
+def test_what_ends_badly_is_started_again_and_what_a_person_cancels_is_not(rig: SlurmRig, cluster: Cluster) -> None:
+    waits = WAITS + "echo $$ >pid.$1; until [ -e end.$1 ]; do sleep 0.1; done; "
+    rig.night(waits + MAKES, '[cleanup]\nafter = "1s"')
     rig.go("abcdefg")
     until(lambda: len(list(rig.place.glob("pid.?"))) == 7 and all(p.read_text() for p in rig.place.glob("pid.?")), 60)
     tasks = _tasks(rig)
 
     os.kill(int((rig.place / "pid.a").read_text()), signal.SIGKILL)
-    cluster.run("scancel", tasks["night_b"])
+    cluster.tell("scancel", tasks["night_b"])
     until(lambda: {"night_a", "night_b"} <= {event["worker"] for event in rig.of("exited")} or not rig.states(), 60)
     for key in "abcdefg":
         (rig.place / f"end.{key}").touch()
     rig.ends()
 
-    ended = {event["worker"]: event["data"] for event in reversed(rig.of("exited"))}
-    assert (137, 129) == (ended["night_a"]["code"], ended["night_b"]["code"]), (
-        "by their exit files, written on the node"
-    )
-    assert ["night_a", "night_b"] == sorted(event["worker"] for event in rig.of("relaunched"))
+    ended = _first_ends(rig)
+    assert (137, "itself", 129, "person", True) == (
+        *(ended["night_a"][key] for key in ("code", "ended_by")),
+        *(ended["night_b"][key] for key in ("code", "ended_by", "free")),
+    ), "their exit files were written on the node"
+    assert "its job was cancelled, on t" in ended["night_b"]["why"]
+    assert ["night_a"] == [event["worker"] for event in rig.of("relaunched")]
+    assert "night_b_c1" in {event["worker"] for event in rig.of("launched")}
     assert "complete" == rig.status()["outcome"]
+    assert 0 == rig.run("audit", "night").returncode
+
+
+def test_who_is_ended_by_its_time_is_told_so_counts_as_failed_and_then_its_units_go_to_another(
+    rig: SlurmRig, cluster: Cluster
+) -> None:
+    """Of `a` the exit status is there, `b` is killed, as it ends by no signal. `a` fails in its second attempt, too."""
+    deaf = '[ -e deaf ] || { : >deaf; trap "" HUP TERM; while :; do sleep 0.1; done; }'
+    rig.night(
+        'echo "$WAKEMAN_ATTEMPT" >>ran; case $WAKEMAN_WORKER in'
+        f" night_a) echo $$ >pid.a; exec sleep 600 ;; night_b) {deaf} ;; esac; {MAKES}",
+        'time = "1m"',
+    )
+    until(lambda: rig.states() and {"night_a", "night_b"} <= {e["worker"] for e in rig.of("started")}, 60)
+    tasks = _tasks(rig)
+    for name in ("night_a", "night_b"):
+        cluster.tell("scontrol", "update", f"JobId={tasks[name]}", "EndTime=now")  # Slurm looks each half minute
+    first = (rig.place / "pid.a").read_text()
+    until(lambda: 2 == sum("TIME LIMIT" in file.read_text() for file in rig.state.glob("night/slurm/*/*.out")), 90)
+    until(lambda: not cluster.queue("-r", "-j", tasks["night_b"], "-t", "R,CG"), 30)
+    until(lambda: rig.states() and 2 == len(rig.of("relaunched")), 30)
+    until(lambda: (rig.place / "pid.a").read_text() not in ("", first), 60)
+    os.kill(int((rig.place / "pid.a").read_text()), signal.SIGKILL)
+    rig.ends()
+
+    ended = _first_ends(rig)
+    over = "its job's time was over (slurm.time), on t"
+    assert [("time", 129, None), ("time", None, None)] == [
+        (ended[name]["ended_by"], ended[name].get("code"), ended[name].get("free")) for name in ("night_a", "night_b")
+    ]
+    assert [True, True] == [over in ended[name]["why"] for name in ("night_a", "night_b")], ended
+    assert ["night_a", "night_b"] == sorted(event["worker"] for event in rig.of("relaunched"))
+    ran = [mark.partition("@")[0] for mark in (rig.place / "ran").read_text().split()]
+    assert ["night/night_a/1", "night/night_a/2", "night/night_a_c1/1"] == [mark for mark in ran if "night_a" in mark]
+    assert len(ran) == len(set(ran))
+    assert "complete" == rig.status()["outcome"], rig.trail()
     assert 0 == rig.run("audit", "night").returncode
 
 
@@ -387,6 +428,34 @@ def test_jobs_outlive_the_daemon_of_their_node_and_who_looks_meanwhile_is_told(r
     assert f"failed on node {node}" in said.stderr
     assert [] == rig.of("relaunched")
     assert "complete" == rig.status()["outcome"]
+
+
+def test_a_queue_that_starts_nobody_is_told_by_its_reason_and_nothing_is_submitted_again(
+    rig: SlurmRig, cluster: Cluster
+) -> None:
+    filler = cluster.tell("sbatch", "--parsable", "--licenses=anthropic:2", "--wrap=sleep 600").strip()
+    until(lambda: cluster.queue("-j", filler, "-t", "R", "-o", "%i").strip(), 30)
+    rig.night(MAKES, "licenses = { anthropic = 1 }")
+    jobs = sorted(set(cluster.jobs()) - {filler})
+    reasons = [_waits_for(rig, "Licenses")]
+    cluster.tell("scontrol", "hold", jobs[0].partition("_")[0])
+    reasons.append(_waits_for(rig, "JobHeldAdmin"))
+    waited = rig.run("wait", "night", "--timeout", "1s")
+    shown = rig.run("status", "night").stdout
+    after = sorted(set(cluster.jobs()) - {filler})
+    cluster.tell("scancel", filler)
+    cluster.tell("scontrol", "release", jobs[0].partition("_")[0])
+    until(lambda: not cluster.jobs(), 60)
+    rig.ends()
+
+    assert [len(WORKERS)] * 2 == reasons
+    assert (4, True) == (waited.returncode, "night open" in waited.stderr), waited
+    assert "“JobHeldAdmin”" in shown
+    assert (len(WORKERS), jobs) == (len(jobs), after)
+    assert [] == rig.of("relaunched")
+    assert len(WORKERS) == len({(rig.place / "out" / key).read_text() for key in "abcdefg"})
+    assert "complete" == rig.status()["outcome"], rig.trail()
+    assert 0 == rig.run("audit", "night").returncode
 
 
 def test_who_is_queued_can_be_ended_and_shows_nothing(rig: SlurmRig, cluster: Cluster) -> None:
@@ -484,6 +553,25 @@ def _lives(directory: str, session: str) -> Start:
 def _ended(cluster: Cluster, place: Slurm) -> None:
     place.cancel([(one.session_id, one.mark) for one in place.poll().seen])
     until(lambda: not cluster.jobs(), 30)
+
+
+def _first_ends(rig: SlurmRig) -> dict[str, dict[str, Any]]:
+    """Return how the first attempt of each worker ended."""
+    return {event["worker"]: event["data"] for event in reversed(rig.of("exited"))}
+
+
+def _waits_for(rig: SlurmRig, why: str) -> int:
+    """Check until workers wait in the queue for such a reason; return how many."""
+    found: list[int] = []
+
+    def waits() -> bool:
+        rig.run("check", "night")
+        rows = [row for row in rig.status()["waits"] if row["reason"] == "queued" and row["words"] == why]
+        found[:] = [len(row["workers"]) for row in rows]
+        return bool(found)
+
+    until(waits, 30)
+    return found[0]
 
 
 def _allocation(rig: SlurmRig, name: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -160,6 +161,34 @@ def test_the_end_of_a_job_whose_node_fails_starts_a_check_too(rig: AlarmRig, clu
 
     lost = next(event for event in rig.of("exited") if event["data"].get("ended_by") == "machine")
     assert "exit" == lost["by"].partition(":")[0]
+    assert "complete" == rig.status()["outcome"], rig.trail()
+    assert 0 == rig.run("audit", "night").returncode
+
+
+def test_a_tmux_server_that_is_killed_on_its_node_is_no_fault_of_its_worker(rig: AlarmRig) -> None:
+    """`a` ends by the hang-up and leaves its status; `b` ignores it, and is ended before it is started again."""
+    deaf = '[ $WAKEMAN_WORKER != night_b ] || trap "" HUP; '
+    rig.night_of(f'{deaf}echo "$WAKEMAN_ATTEMPT $$" >>ran; {WAITS}{MAKES}')
+    ran = rig.place / "ran"
+    until(lambda: ran.exists() and 7 == len(ran.read_text().splitlines()), 60)
+    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    for name in ("night_a", "night_b"):
+        argv = ["tmux", "-S", _socket(rig, name), "display-message", "-p", "#{pid}"]
+        os.kill(int(subprocess.run(argv, capture_output=True, check=True).stdout), signal.SIGKILL)
+    until(partial(rig.has, "relaunched", 2), 90)
+    until(lambda: 9 == len(ran.read_text().splitlines()), 60)
+    begun = dict(line.split() for line in ran.read_text().splitlines())
+    first = next(pid for mark, pid in begun.items() if "/night_b/1@" in mark)
+    lives = Path(f"/proc/{first}").exists()
+    rig.go("abcdefg")
+    until(lambda: rig.has("closed"), 90)
+
+    ended = {event["worker"]: event["data"] for event in reversed(rig.of("exited"))}
+    assert {("machine", True)} == {(ended[name]["ended_by"], ended[name]["free"]) for name in ("night_a", "night_b")}
+    assert ["ended by signal 1; its tmux server is gone", "its tmux server is gone"] == [
+        ended[name]["why"] for name in ("night_a", "night_b")
+    ]
+    assert (9, False) == (len(begun), lives), "nothing is begun twice, and no two are at work"
     assert "complete" == rig.status()["outcome"], rig.trail()
     assert 0 == rig.run("audit", "night").returncode
 
@@ -398,6 +427,12 @@ def test_a_plan_with_such_alarms_is_rehearsed(rig: AlarmRig) -> None:
 
     assert 0 == said.returncode, said
     assert "complete" in said.stdout
+
+
+def _socket(rig: AlarmRig, worker: str) -> str:
+    """Return the socket of the tmux server of a worker's job, on its node."""
+    task, _, batch = {e["worker"]: e["data"]["session_id"] for e in rig.of("launched")}[worker].partition("@")
+    return f"/tmp/wakeman-{os.getuid()}.{batch}.{task.partition('_')[2]}/tmux"
 
 
 def _program(place: Path, name: str, script: str) -> str:

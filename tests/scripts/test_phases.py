@@ -71,6 +71,27 @@ def test_a_worker_that_its_place_has_killed_is_told_of_in_the_places_words() -> 
     assert 2 == play.deployment.workers["w0"].attempt
 
 
+@pytest.mark.parametrize(
+    ("code", "by", "expected"),
+    [
+        (129, "time", ("ended by signal 1; its time was over", "time")),
+        (143, "person", ("ended by signal 15; its time was over", "person")),
+        (1, "machine", ("exit status 1; its time was over", "machine")),
+        (129, "launch", ("ended by signal 1", "itself")),
+        (0, "time", ("exit status 0", "itself")),
+    ],
+)
+def test_a_program_that_its_place_has_ended_and_that_left_a_status_is_told_by_whom(
+    code: int, by: str, expected: tuple[str, str]
+) -> None:
+    play = Play(workers=1, acts={"w0": Act(code=code, stops_after=0)})
+    play.up()
+    shown(play, ended_by=by, why="its time was over")
+    play.go(minutes=20)
+
+    assert expected == ends(play)[0]
+
+
 def test_a_worker_that_is_lost_is_started_anew_in_a_directory_of_its_own() -> None:
     play = Play(workers=1, acts=HANGS)
     play.up()

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from random import Random
 from traceback import format_exception_only, format_tb
 
@@ -44,7 +45,13 @@ def wanted(table: str) -> bool:
     return not WANTED or WANTED == "all" or WANTED.isdecimal() or WANTED.startswith(f"{table} ")
 
 
-def torture(table: str, cases: Sequence[str], few: int, play: Callable[[Torture, str], None]) -> None:
+def torture(
+    table: str,
+    cases: Sequence[str],
+    few: int,
+    play: Callable[[Torture, str], None],
+    rig: Callable[[Path], Torture] = Torture,
+) -> None:
     """Run the chosen cases, each in a rig of its own.
 
     Raises: AssertionError naming each that failed, and how to run it again.
@@ -52,15 +59,15 @@ def torture(table: str, cases: Sequence[str], few: int, play: Callable[[Torture,
     picked = chosen(table, cases, few)
     begun = time.monotonic()
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        faults = [fault for fault in pool.map(lambda case: _played(table, case, play), picked) if fault]
+        faults = [fault for fault in pool.map(lambda case: _played(table, case, play, rig), picked) if fault]
     took = time.monotonic() - begun
     sys.stderr.write(f"{table}: {len(picked)} of {len(cases)} cases, {took:.1f} s, {len(faults)} failed\n")
     assert not faults, "\n" + "\n".join(faults)
 
 
-def _played(table: str, case: str, play: Callable[[Torture, str], None]) -> str:
+def _played(table: str, case: str, play: Callable[[Torture, str], None], kind: Callable[[Path], Torture]) -> str:
     try:
-        with rigged(Torture) as rig:
+        with rigged(kind) as rig:
             try:
                 play(rig, case)
             except Exception:

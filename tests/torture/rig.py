@@ -62,8 +62,19 @@ PROGRAMS = ("tmux", "at", "atq", "atrm")
 STRACE, FAKETIME = (shutil.which(name) or "" for name in ("strace", "faketime"))
 STAND_IN = """\
 #!/bin/sh
-# NAME, traced when a case has asked for it in PLACE/trace/NAME: which call of it, and the options of strace.
+# NAME, traced when a case has asked for it in PLACE/trace/NAME: which call of it, and the options of strace. With a
+# case in PLACE/kills, such as `tmux/2 before`, its caller is killed there, or after it; PLACE/called has each call.
 wish=PLACE/trace/NAME
+if [ -e PLACE/kills ]; then
+  number=1
+  until mkdir "PLACE/called/NAME.$number" 2>/dev/null; do number=$((number + 1)); done
+  read -r which when <PLACE/kills
+  if [ "$which" = "NAME/$number" ]; then
+    [ "$when" = before ] || REAL "$@"
+    kill -KILL "$PPID"
+    exit 1
+  fi
+fi
 if [ -e "$wish" ]; then
   echo >>"$wish.calls"
   call=$(wc -l <"$wish.calls")
@@ -99,14 +110,19 @@ class Call(NamedTuple):
 class Torture(Rig):
     """A rig for one case."""
 
+    plan = PLAN
+    programs: tuple[str, ...] = PROGRAMS
+    patience_s = 4.0
+    """Seconds until the workers of a row are over, once they may end."""
+
     def __init__(self, place: Path) -> None:
         super().__init__(place)
         self.begun = time.time()
-        self.write(PLAN.replace("FURTHER", json.dumps(FURTHER)[1:-1]))
+        self.write(self.plan.replace("FURTHER", json.dumps(FURTHER)[1:-1]))
         (place / "worker.sh").write_text(WORKER)
         (place / "trace").mkdir()
         (place / "bin").mkdir()
-        for name in PROGRAMS:
+        for name in self.programs:
             words = {"PLACE": str(place), "NAME": name, "STRACE": STRACE, "REAL": shutil.which(name, path=PATH) or name}
             text = STAND_IN
             for word, value in words.items():
@@ -179,6 +195,19 @@ class Torture(Rig):
         (self.place / "trace" / name).unlink()
         return said
 
+    def killed_around(self, scene: str, program: str, when: str) -> list[str]:
+        """Run a scene's command, which is killed before, or after, a call of a program, such as `tmux/2`, its second of
+        tmux; return the calls that there were.
+        """
+        called = self.place / "called"
+        called.mkdir()
+        (self.place / "kills").write_text(f"{program} {when}\n")
+        self.play(scene)
+        (self.place / "kills").unlink()
+        found = sorted(each.name.replace(".", "/") for each in called.iterdir())
+        shutil.rmtree(called)
+        return found
+
     def shim(self) -> str:
         """Build what tears writes, to be loaded before libc; see there."""
         made, source = self.place / "shim.so", Path(__file__).with_name("shim.c")
@@ -188,10 +217,10 @@ class Torture(Rig):
     def calls(self, scene: str) -> list[Call]:
         """List the system calls with an effect of a scene's command, and of what it calls, from a clean run."""
         self.set(scene)
-        for name in PROGRAMS:
+        for name in self.programs:
             (self.place / "trace" / name).write_text(f"every -e trace={','.join(sorted(EFFECTS))}\n")
         self.play(scene, "-e", f"trace={','.join(sorted(EFFECTS))}")
-        for name in PROGRAMS:
+        for name in self.programs:
             (self.place / "trace" / name).unlink()
         found: list[Call] = []
         for file in sorted((self.place / "trace").glob("*")):
@@ -245,16 +274,16 @@ class Torture(Rig):
         # The alarm that fires is none any more, and the check that it starts sets the next.
         until(lambda: not self.exists() or self.closed() or self.alarms(), 30)
 
-    def finish(self, patience: float = 4.0) -> None:
+    def finish(self) -> None:
         """Let the night come to its end by itself: workers end, alarms fire."""
         self.open_gates()
         for _ in range(8):
             with suppress(AssertionError):
-                until(self.closed, patience)
+                until(self.closed, self.patience_s)
                 break
             self.alarmed()
             self.fire_all()
-        until(self.closed, patience)
+        until(self.closed, self.patience_s)
 
     def later(self) -> None:
         """Have ten minutes go by for a deployment that is closed: what another check owed is late then, and an alarm

@@ -203,17 +203,19 @@ def test_what_a_worker_leaves_behind_does_not_outlive_its_job(rig: HostsRig, hos
     rig.true()
 
 
-def test_a_step_that_is_killed_has_its_place_free_again(rig: HostsRig, hosts: Hosts) -> None:
-    rig.night(WAITS + MAKES, 'reserve = 6\noptions = ["--ntasks-per-node=2"]')
+def test_a_step_that_is_cancelled_has_its_place_free_again(rig: HostsRig, hosts: Hosts) -> None:
+    extra = 'reserve = 6\noptions = ["--ntasks-per-node=2"]\n[cleanup]\nafter = "1s"'
+    rig.night(WAITS + MAKES, extra)
     (began,) = (file.read_text().split() for file in rig.state.glob("night/slurm/*/0.began"))
     hosts.run("scancel", began[0])
-    until(lambda: rig.states() and rig.of("relaunched"), 60)
-    until(lambda: set(rig.states().values()) == {"running"}, 60)
+    until(lambda: rig.states().get("night_a_c1") == "running", 60)
     jobs = set(hosts.run("squeue", "-h", "-o", "%A").split())
     rig.go(KEYS)
     rig.ends()
 
-    assert 1 == len(jobs), "it was started again in the allocation"
+    assert 1 == len(jobs), "what took its units over was started in the allocation"
+    assert ("person", True) == (_ended(rig)["night_a"]["ended_by"], _ended(rig)["night_a"].get("free"))
+    assert [] == rig.of("relaunched")
     rig.true()
 
 

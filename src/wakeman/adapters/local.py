@@ -59,6 +59,8 @@ UNATTENDED = ("at", "exit", "hook", "timer")
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 SETTINGS_BYTES_MAX = 16 * 2**20
 """Bytes of a client's own settings that are read."""
+CHECK_START_S = 0.1
+"""Seconds from a timer's end to the look of its check: the script, Python, and what it loads."""
 
 
 def world(state: str | None, by: str) -> World:
@@ -163,6 +165,7 @@ def world(state: str | None, by: str) -> World:
         press=_press,
         state=directory,
         by=f"{by}:{machine.pid()}",
+        start_s=CHECK_START_S,
     )
 
 

@@ -21,6 +21,8 @@ Until = Literal["done", "change", "attention"]
 
 WAIT_POLL_S = 0.1
 """Seconds between two polls of the log's size."""
+CLOSED_POLL_S = 0.01
+"""Seconds between two of them once it is closed: its last check ends within a moment."""
 ALARM_TEND_S = 60.0
 """Seconds between two tests for a pending alarm, while the log is unchanged."""
 DISARM_LINGER_S = 15.0
@@ -73,7 +75,8 @@ def wait(
         if tends and now - tended >= (ALARM_TEND_S if push is None else push):
             tended = now
             d = _tended(world, name, push=push)
-        pause(WAIT_POLL_S if timeout is None else min(WAIT_POLL_S, max(0.0, start + timeout - now)))
+        poll = WAIT_POLL_S if closed is None else CLOSED_POLL_S
+        pause(poll if timeout is None else min(poll, max(0.0, start + timeout - now)))
         mark = _mark(world, d)
         if mark != mark_seen:
             mark_seen, d = mark, world.logs.read(name)

@@ -91,3 +91,4 @@ class World(Struct, frozen=True):
     press: Callable[[Terminal, str, str, DialogReader, Pressing], str]
     state: str  # absolute path of the state directory
     by: str  # who writes, with the process id: `up:4711`; up, at, exit, timer, hook, watch, hand, resume
+    start_s: float = 0.0  # seconds from a timer's end to the look of the check that it starts

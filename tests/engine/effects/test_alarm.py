@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.play import NAME, Play
 from tests.transcript import Step, noted
 
@@ -13,7 +14,18 @@ from wakeman.core.errors import ProgramError
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
 from wakeman.engine.check import check
-from wakeman.engine.effects.alarm import Arm, Disarm, FindAlarm, Rearm, Replace, Soon, disarm, ensure, rearm
+from wakeman.engine.effects.alarm import (
+    TIMER_MIN_S,
+    Arm,
+    Disarm,
+    FindAlarm,
+    Rearm,
+    Replace,
+    Soon,
+    disarm,
+    ensure,
+    rearm,
+)
 from wakeman.engine.protocol import requests
 from wakeman.engine.protocol.steps import Steps, drive
 
@@ -136,6 +148,31 @@ def test_a_check_is_had_soon_by_the_earliest_of_those_that_want_one() -> None:
     Soon(2.0).perform(play.stage.world(), play.deployment)
     ((job, _),) = play.stage.sleepers.jobs.values()
     assert 2.0 == (job.due - play.stage.clock.now()).total_seconds()
+
+
+@pytest.mark.parametrize(
+    ("stagger", "asked", "passed", "seconds"),
+    [
+        pytest.param(4.0, 4.0, 0.0, 4.0, id="nothing has passed"),
+        pytest.param(4.0, 4.0, 1.5, 2.5, id="the launch took some time"),
+        pytest.param(4.0, 4.0, 9.0, TIMER_MIN_S, id="it is due"),
+        pytest.param(0.5, 0.5, 0.15, 0.15, id="so near that the start of a check counts"),
+        pytest.param(4.0, 64.0, 9.0, 64.0, id="looks in vain are to be few"),
+    ],
+)
+def test_the_timer_for_a_launch_counts_from_the_launch_before(
+    stagger: float, asked: float, passed: float, seconds: float
+) -> None:
+    play = Play(workers=1, units=1, plan={"workers": {"stagger": stagger}})
+    play.up()
+    d, clock = play.deployment, play.stage.clock
+    d.last_launch = clock.mono()
+    clock.advance(passed)
+
+    Soon(asked, launches=True).perform(replace(play.stage.world(), start_s=0.2), d)
+
+    ((job, _),) = play.stage.sleepers.jobs.values()
+    assert pytest.approx(seconds, abs=1e-4) == (job.due - clock.now()).total_seconds()
 
 
 def test_a_pause_that_begins_takes_the_alarm_away_and_then_writes_so() -> None:

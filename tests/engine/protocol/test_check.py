@@ -21,7 +21,7 @@ from wakeman.core.policy.attempts import END_TRIES_MAX, RESULT_GRACE_S, retry_de
 from wakeman.core.policy.deployment_rows import ROWS_PER_CHECK_MAX
 from wakeman.engine import requests
 from wakeman.engine.check import ClearSpool, Observe, Spool
-from wakeman.engine.effects.alarm import Arm, Disarm, FindAlarm, Rearm, Replace
+from wakeman.engine.effects.alarm import TIMER_MIN_S, Arm, Disarm, FindAlarm, Rearm, Replace
 from wakeman.engine.effects.close import Bury, GiveBack
 from wakeman.engine.effects.end import HangUp
 from wakeman.engine.effects.launch import MakeSessions, Prepare, Recover, Remember
@@ -33,7 +33,6 @@ from wakeman.engine.observe.judgement import Findings
 from wakeman.engine.protocol.check import (
     ENDING_LOOK_S,
     QUICK_LOOKS_MAX,
-    TIMER_MIN_S,
     ObservationRead,
     RenewKeys,
     ReportsRead,

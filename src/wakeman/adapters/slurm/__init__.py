@@ -30,7 +30,7 @@ from msgspec import Struct
 
 from wakeman.adapters.slurm.batches import Batches, JobTask, KeptTask, job_name
 from wakeman.adapters.slurm.calls import QUEUE_S, SUBMIT_S, UNSURE, call_slurm, slurm_words
-from wakeman.adapters.slurm.queue import QUEUE_COLUMNS, Queue, read_rows, session_of
+from wakeman.adapters.slurm.queue import ENDING_STATE, QUEUE_COLUMNS, Queue, read_rows, session_of
 from wakeman.adapters.slurm.timer import EndWaker, JobTimer, check_request, woken
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.text import sanitise
@@ -135,8 +135,10 @@ class Slurm:
         tasks, queue = self._known or ([], Queue())
         for task in tasks:
             row = queue.of(task)
-            over = row is None or row.phase in OVER or (task.held is not None and task.ended)
-            info = session_of(task, row, self._batches.said(task) if over else "")
+            told = (
+                row is None or row.phase in OVER or row.state == ENDING_STATE or (task.held is not None and task.began)
+            )
+            info = session_of(task, row, self._batches.said(task) if told else "")
             if info is not None and not (task.gone and info.over):
                 yield task, info
 

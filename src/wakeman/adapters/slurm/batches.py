@@ -43,9 +43,10 @@ class KeptTask(Struct, frozen=True):
     """A task with its place, and what its files say. `base` is the array's job id, "" while it is not known.
 
     Shape: `began` says that a job has begun it; `code` is the status that its program left, `ended` says that it left
-    none, `told` that its job was told to end then; `gone` that it was cancelled here. One that runs in an allocation is
-    `held`: `base` is then that job's id, `step` the one of its step, and `node` what Slurm calls the node. It was
-    `silent` if its step ended without any word, as when its node fails. `refused` says why its program could not begin.
+    none, `told` that its job was told to end then, `cut` that its tmux server had died; `gone` that it was cancelled
+    here. One that runs in an allocation is `held`: `base` is then that job's id, `step` the one of its step, and `node`
+    what Slurm calls the node. It was `silent` if its step ended without any word, as when its node fails. `refused`
+    says why its program could not begin.
     """
 
     batch: str
@@ -58,6 +59,7 @@ class KeptTask(Struct, frozen=True):
     ended: bool
     gone: bool
     told: bool = False
+    cut: bool = False
     silent: bool = False
     refused: str = ""
     held: HeldAllocation | None = None
@@ -121,6 +123,7 @@ class Batches:
                 refused=(status or "its program could not begin") if word == "refused" else "",
                 gone=str(number) in gone,
                 told=(word, status) == ("ended", "told"),
+                cut=(word, status) == ("ended", "server"),
                 silent=(word, status) == ("ended", "silent"),
                 held=held,
                 step=step,

@@ -16,7 +16,8 @@
 #               runs nothing: exit status 125.
 #     K.screen  written when the session ends: what it showed, with the codes of its colours
 #     K.over    written last, atomically: `exited N`, or `ended` if the program left no status, `ended told` if this
-#               script was told to end before it did; `refused WORDS` if it could not begin
+#               script was told to end before it did, `ended server` if the tmux server did; `refused WORDS` if it could
+#               not begin
 #
 # The server is no daemon: it stays below this script, where Slurm finds it. It has a directory of its own on the node,
 # which only this user can enter. This script ends when the session's first program does, with its status.
@@ -83,9 +84,11 @@ while [ -n "$pane" ] && [ -z "$asked" ] && ! [ -e "$WAKEMAN_JOB/status" ] && kil
     wait $!
 done
 
-status=
+status= cut=
 if [ -e "$WAKEMAN_JOB/status" ]; then
     read -r status <"$WAKEMAN_JOB/status"
+elif [ -n "$pane" ] && [ -z "$asked" ] && ! call show-options -s exit-empty >/dev/null 2>&1; then
+    cut=1
 fi
 if (umask 077 && call capture-pane -p -e -J -S -2000 -t "=$name:" >"$at.screen.tmp" 2>/dev/null); then
     mv -f "$at.screen.tmp" "$at.screen"
@@ -110,5 +113,5 @@ if [ -n "$status" ]; then
     over "exited $status"
     exit "$status"
 fi
-over ended${asked:+ told}
+over ended${asked:+ told}${cut:+ server}
 exit 124

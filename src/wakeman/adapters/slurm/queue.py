@@ -59,8 +59,11 @@ _ALLOCATION_ENDS = {
 ENDING_STATE = "COMPLETING"
 """What Slurm says of a job for as long as its processes end, whatever has ended it."""
 _CANCELLED = "its step was cancelled"
-TIME_SIGN, STEP_SIGN = "DUE TO TIME LIMIT", "STEP"
-"""What Slurm prints into the output of a step that its own time limit ends."""
+SERVER_GONE = "its tmux server is gone"
+_NEARLY_OVER = "its allocation's time is nearly over (slurm.reserve_time)"
+_ENDING_WORD = re.compile(r"\*\*\* (JOB|STEP) .* CANCELLED AT [^ ]+ (?:DUE TO ([A-Z ]+))?")
+_CAUSES = {"TIME LIMIT": "TIMEOUT", "PREEMPTION": "PREEMPTED", "NODE FAILURE": "NODE_FAIL", "": "CANCELLED"}
+"""What Slurm prints into the output of a job, or a step, whose processes it ends -> the state of that end."""
 _RANKS: dict[Phase, int] = {"running": 3, "queued": 2, "unknown": 1}
 _SECOND_STATUS = 125
 """Exit status of a job that found that another had begun its task: see `job.sh`."""
@@ -146,7 +149,8 @@ class Queue:
 def session_of(task: KeptTask, row: Row | None, said: str) -> SessionInfo | None:
     """Return what is known of a session: what its job left behind counts before what the queue says.
 
-    Shape: `said` is the last line that its job printed. Boundary: None for one that was never submitted.
+    Shape: `said` is Slurm's word of its end, or the last line that its job printed. Boundary: None for one that was
+    never submitted.
     """
     base = row.task.partition("_")[0] if row is not None else task.base
     if not base:
@@ -177,6 +181,8 @@ def _task_fate(task: KeptTask, row: Row | None, said: str) -> tuple[Phase, int |
         return "exited", task.code, "", ""
     if task.refused:
         return "killed", None, "launch", task.refused
+    if task.cut and (row is None or row.state != "OUT_OF_MEMORY"):  # of which a server may die, too
+        return "killed", None, "machine", SERVER_GONE
     if task.held is not None:
         return _held_fate(task, task.held, row, said)
     if row is None:
@@ -184,13 +190,25 @@ def _task_fate(task: KeptTask, row: Row | None, said: str) -> tuple[Phase, int |
     phase, by, why = _STATES.get(row.state, ("unknown", "", f"Slurm says {row.state}"))
     if phase == "queued" and row.reason not in ("", "None"):
         why = row.reason if row.state == "PENDING" else f"{why}: {row.reason}"
+    if row.state == ENDING_STATE:  # its program's status may be there before the last word of its job
+        by, why = _end_cause(said)
     if row.state in ("FAILED", "COMPLETED"):
         if not task.ended and row.code is not None and 0 <= row.code < _OWN_STATUS_MIN:
             return "exited", row.code, "", ""
         return "killed", None, "", f"{'its program was ended' if task.ended else why}: {said or row.reason}"
-    if phase in ("killed", "lost") and row.nodes:
+    if (phase in ("killed", "lost") or by) and row.nodes:
         why = f"{why}, on {row.nodes}"
     return phase, None, by, why
+
+
+def _end_cause(said: str) -> tuple[EndedBy, str]:
+    """Return who ends a job, or a step, and why, by Slurm's word of its end; "" where that says nothing of it."""
+    word = _ENDING_WORD.search(said)
+    state = _CAUSES.get((word[2] or "").strip()) if word else None
+    if word is None or state is None:
+        return "", ""
+    _, by, why = _STATES[state]
+    return by, _CANCELLED if (word[1], by) == ("STEP", "person") else why
 
 
 def _held_fate(
@@ -219,7 +237,10 @@ def _held_fate(
     if phase == "running":
         if task.began and state == ENDING_STATE:
             return "running", None, "machine", over
-        return ("running", None, "", "") if task.began else ("queued", None, "", "its allocation is about to start it")
+        if not task.began:
+            return "queued", None, "", "its allocation is about to start it"
+        by, why = _end_cause(said)
+        return ("running", None, "machine", _NEARLY_OVER) if by and held.ending else ("running", None, by, why)
     return "unknown", None, "", f"its allocation is {state}"
 
 
@@ -234,22 +255,24 @@ def _ended_step(
         return "unknown", None, "", over  # whether a host has failed is told when that has ended
     if task.silent and phase in OVER:
         return ("lost" if phase == "lost" else "killed"), None, "machine", over
-    if not task.told:
-        return "killed", None, "", f"its program was ended: {said}".rstrip(": ")
+    by, why = _end_cause(said)
     # Slurm says the same of each step of an allocation whose time is over, so that is asked first.
+    if not task.told and (not by or phase is None or phase in OVER):
+        return "killed", None, "", f"its program was ended: {said}".rstrip(": ")
     if phase is None or phase in OVER:
         return "killed", None, "machine", over
     if held.ending:
-        return "killed", None, "machine", "its allocation's time is nearly over (slurm.reserve_time)"
-    if TIME_SIGN in said and STEP_SIGN in said:
-        return "killed", None, "time", _STATES["TIMEOUT"][2]
-    return "killed", None, "person", _CANCELLED
+        return "killed", None, "machine", _NEARLY_OVER
+    return ("killed", None, by, why) if by else ("killed", None, "person", _CANCELLED)
 
 
 def _unlisted(task: KeptTask, said: str) -> tuple[Phase, int | None, EndedBy, str]:
     """Return the fate of a session whose job is listed no longer: it is over for longer than `MinJobAge`, or was
     cancelled while its array was in the queue.
     """
+    by, why = _end_cause(said)
+    if by:
+        return "killed", None, by, why
     if task.ended:
         return "killed", None, "", f"its program was ended: {said}".rstrip(": ")
     if not task.began:

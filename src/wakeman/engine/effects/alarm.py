@@ -11,10 +11,18 @@ from msgspec import Struct
 from wakeman.core.log import events as e
 from wakeman.core.model import Alarm, Deployment
 from wakeman.engine import alarm
+from wakeman.engine.live import clock_of
 from wakeman.engine.protocol.steps import Do, Steps, Unrecorded, Write, append, do
 
 if TYPE_CHECKING:
     from wakeman.ports import World
+
+
+TIMER_MIN_S = 0.1
+"""Minimum seconds between two checks by the timer: otherwise one that comes a moment too early would repeat at once."""
+LEAD_BELOW_S = 1.0
+"""Seconds between two launches below which the timer ends by the start of a check earlier, which stays until the launch
+is due. Where they are further apart, that is little of it, and another look costs more."""
 
 
 class FindAlarm(Struct, frozen=True):
@@ -100,8 +108,8 @@ class Disarm(Struct, frozen=True):
 
 
 class Soon(Unrecorded, frozen=True):
-    """Start a check after some seconds; `launches`: for the next of a row of launches. A failure is harmless: the alarm
-    follows anyway.
+    """Start a check after some seconds; `launches`: for the next of a row of launches, which count from the launch
+    before. A failure is harmless: the alarm follows anyway.
     """
 
     seconds: float
@@ -109,7 +117,12 @@ class Soon(Unrecorded, frozen=True):
 
     def perform(self, world: World, d: Deployment) -> None:
         """Set the timer."""
-        alarm.soon(world, d, self.seconds, "timer")
+        seconds = self.seconds
+        if self.launches and seconds == max(d.plan.workers.stagger, TIMER_MIN_S):  # not where it is to be patient
+            lead = world.start_s if seconds < LEAD_BELOW_S else 0.0
+            passed = max(0.0, clock_of(world, d).mono() - d.last_launch)
+            seconds = max(TIMER_MIN_S, seconds - passed - lead)
+        alarm.soon(world, d, seconds, "timer")
 
 
 class WakeAtEnd(Unrecorded, frozen=True):

@@ -76,6 +76,8 @@ TOOL_CLOCK_LAG_S = 1.0
 """Seconds by which a tool's process may seem older than its call, as two clocks are compared."""
 UNNAMED_LIMIT = timedelta(minutes=15)
 """Duration assumed of a usage limit that names no reset."""
+FROM_OUTSIDE = frozenset(("machine", "time", "person"))
+"""Who may end a session in its place; the exit status alone says nothing of them."""
 DEADLY_SIGNALS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 14, 15, 24, 25, 31})
 """Signals that end a process; with another number, a status above 128 is the program's own."""
 
@@ -592,10 +594,13 @@ def _sight(
 
 
 def _with_cause(over: Observation, seen: SessionInfo | None) -> Observation:
-    """Name the machine as what ended a program by a signal, where the place says so: its host failed, or was needed."""
-    if seen is None or seen.ended_by != "machine" or (over.session, over.ended_by) != ("killed", "itself"):
+    """Name who ended a program that left a status, where the place says so: its host failed, its time was over.
+
+    Boundary: one that ended with status 0 did so itself.
+    """
+    if seen is None or seen.ended_by not in FROM_OUTSIDE or over.ended_by != "itself" or not over.code:
         return over
-    return msgspec.structs.replace(over, ended_by="machine", why=f"{over.why}; {seen.why}")
+    return msgspec.structs.replace(over, ended_by=seen.ended_by, why=f"{over.why}; {seen.why}")
 
 
 def _out_of_reach(world: World, view: Gathered, worker: WorkerState, base: Observation, why: str) -> Observation:

@@ -21,7 +21,7 @@ from wakeman.core.policy.tables import EDITION_SCREENS_MIN, Decision, recorded
 from wakeman.core.policy.transitions import lifted, transitions
 from wakeman.core.policy.worker_rows import taken
 from wakeman.engine.effects import steps_of
-from wakeman.engine.effects.alarm import Rearm, Soon, WakeAtEnd, ensure, rearm
+from wakeman.engine.effects.alarm import TIMER_MIN_S, Rearm, Soon, WakeAtEnd, ensure, rearm
 from wakeman.engine.protocol.steps import Do, Steps, Unrecorded, Write, append, do
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ ENDING_LOOK_S = 2.0
 """Seconds until the check after an end was requested."""
 FAILED_LAUNCH_S = 5.0
 """Seconds until the retry of a failed launch."""
-TIMER_MIN_S = 0.1
-"""Minimum seconds between two checks by the timer: otherwise one that comes a moment too early would repeat at once."""
 QUICK_LOOKS_MAX = 8
 """Checks by the timer in a row that may find nothing to do; from then on each waits twice as long as the one before."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import posixpath
 import re
+import shlex
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,8 +18,8 @@ from wakeman.api.rehearse import rehearse as api_rehearse
 from wakeman.core.errors import UsageError
 from wakeman.core.log.events import Event, kind
 from wakeman.core.log.summary import summary
+from wakeman.core.model import Plan
 from wakeman.core.queueing import QueueModel, Spread
-from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.faces.cli import options as given
 from wakeman.faces.cli.curve import Point, drawn_curve
 from wakeman.faces.cli.options import Verb
@@ -98,10 +99,13 @@ def rehearse(options: Namespace) -> int:
         unit = _read_spread(world, options.unit)
         cast = Cast(unit=unit, early=dict(options.early), hang=options.hang, seed=options.seed)
         _require_nodes(options)
-        wait = _read_spread(world, options.wait or Spread(0.0))
+        if options.all and options.nodes:
+            raise UsageError("--all: found beside --nodes, which prints no events; expected one of them", HELP)
         prepared = gather_plan(world, options.file, run_commands=options.run_commands, socket=options.socket)
         if options.nodes:
-            return _rehearse_queued(options, prepared, cast, wait)
+            queues = _one_by_one(queue_models(world, options, prepared.plan))
+            answer = rehearse_queues(prepared, rehearsal, options.file, cast, queues, give_up=options.give_up)
+            return show(options, answer, _print_courses, answer.next)
         played = api_rehearse(prepared, rehearsal, options.file, cast, every=options.all)
         del prepared
     events = played.events
@@ -115,26 +119,40 @@ def rehearse(options: Namespace) -> int:
     return show(options, played.answer, text, played.answer.next)
 
 
-def _rehearse_queued(options: Namespace, prepared: PreparedPlan, cast: Cast, wait: Spread) -> int:
-    """Rehearse the plan on queues of several sizes; print a table, and a curve."""
-    longest = prepared.plan.slurm.time if options.time is None else options.time
+def read_queue_words(where: str, words: str) -> Namespace:
+    """Read the options of a queue, and nothing else, as another face was given them. Raises: UsageError."""
+    parser = given.Arguments(prog=where, add_help=False, allow_abbrev=False)
+    _queue_options(parser)
+    try:
+        options = parser.parse_args(shlex.split(words))
+    except ValueError as fault:
+        raise UsageError(f"{where}: {fault}: {words[:80]!r}") from None
+    except UsageError as fault:
+        raise UsageError(str(fault), HELP) from None
+    if not options.nodes:
+        raise UsageError(f"{where}: found {words[:80]!r}; expected --nodes among them, as in --nodes 4-64", HELP)
+    return options
+
+
+def queue_models(world: World, options: Namespace, plan: Plan) -> list[QueueModel]:
+    """Return the queues that options ask for, one for each number of nodes and slots. Raises: UsageError."""
+    _require_nodes(options)
+    wait = _read_spread(world, options.wait or Spread(0.0))
     sizes = [(nodes, slots) for slots in options.slots or (1,) for nodes in options.nodes]
     if len(sizes) > QUEUES_MAX:
         raise UsageError(f"--nodes: found {len(sizes)} sizes of queues; expected at most {QUEUES_MAX}", HELP)
-    queues = (
+    return [
         QueueModel(
             nodes=nodes,
             slots=slots,
             wait=wait,
             fails=options.fails or 0.0,
             repair=3600.0 if options.repair is None else options.repair,
-            longest=longest,
-            seed=cast.seed,
+            longest=plan.slurm.time if options.time is None else options.time,
+            seed=options.seed,
         )
         for nodes, slots in sizes
-    )
-    answer = rehearse_queues(prepared, rehearsal, options.file, cast, _one_by_one(queues), give_up=options.give_up)
-    return show(options, answer, _print_courses, answer.next)
+    ]
 
 
 def _one_by_one(queues: Iterable[QueueModel]) -> Iterator[QueueModel]:
@@ -196,8 +214,6 @@ def _require_nodes(options: Namespace) -> None:
         raise UsageError(f"--{queue[0].replace('_', '-')}: found without --nodes; expected beside it", HELP)
     if options.repair is not None and options.fails is None:
         raise UsageError("--repair: found without --fails; expected beside it", HELP)
-    if options.all and options.nodes:
-        raise UsageError("--all: found beside --nodes, which prints no events; expected one of them", HELP)
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from msgspec import Meta, Struct
 
 LOG_LINES_MAX = 200
 """Lines of a log that one call returns at most."""
+QUEUES_PLAYED_MAX = 8
+"""Sizes of a queue that one call plays at most: clients give up on a call after a minute."""
 WAIT_MAX_S = 50.0
 """Seconds that one call waits at most: clients give up on a call after a minute."""
 
@@ -47,8 +49,9 @@ class RehearseArguments(ToolArguments, frozen=True, kw_only=True):
     """A plan file, and how its workers fare."""
 
     file: File = "wakeman.toml"
-    unit_s: Annotated[float, Meta(description="Seconds that a unit takes.", ge=1, le=86400)] = 60.0
-    hang: Annotated[tuple[str, ...], Meta(description="Workers that never do anything.")] = ()
+    unit_s: Annotated[float, Meta(description="Seconds a unit takes.", ge=1, le=86400)] = 60.0
+    hang: Annotated[tuple[str, ...], Meta(description="Workers that hang.")] = ()
+    queue: Annotated[str, Meta(description="As wakeman rehearse: --nodes 4-64 --fails 10d.")] = ""
 
 
 class StatusArguments(ToolArguments, frozen=True, kw_only=True):

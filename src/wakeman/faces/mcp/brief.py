@@ -166,6 +166,26 @@ class BriefRehearsal(Value, frozen=True, kw_only=True):
     calls: Calls
 
 
+class BriefQueue(Value, frozen=True, kw_only=True):
+    """How it would go on a queue of one size."""
+
+    nodes: Annotated[int, Meta(description="Nodes that are asked for.")]
+    slots: Annotated[int, Meta(description="Workers on a node at a time.")]
+    outcome: Annotated[str, Meta(description="Its outcome; partial: out of time.")]
+    done: Annotated[int, Meta(description="Units done.")]
+    seconds: Annotated[int, Meta(description="From up to its end.")]
+    node_hours: Annotated[float, Meta(description="Hours of nodes with a worker.")]
+    lost: Annotated[int, Meta(description="Attempts lost, as their node failed.")]
+
+
+class BriefQueues(Value, frozen=True, kw_only=True):
+    """How it would go on queues of several sizes."""
+
+    total: Annotated[int, Meta(description="All units.")]
+    sizes: Annotated[tuple[BriefQueue, ...], Meta(description="One for each number of nodes and slots.")]
+    calls: Calls
+
+
 class BriefReport(Value, frozen=True, kw_only=True):
     """What came of a deployment."""
 

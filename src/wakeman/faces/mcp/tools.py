@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from shlex import join
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,6 +24,9 @@ from wakeman.faces.mcp.calls import DOING, call, spoken
 from wakeman.faces.mcp.deeds import call_act
 from wakeman.faces.mcp.desk import Desk, Question
 from wakeman.ports import World
+
+if TYPE_CHECKING:
+    from wakeman.api.rehearse import Cast
 
 TELL_EVERY_S = 5.0
 """Seconds between two words of a wait while nothing changes."""
@@ -70,16 +73,19 @@ def call_plan(desk: Desk, given: take.PlanArguments) -> give.BriefPlan:
     return give.brief_plan(answer, api.unanswered(world, prepared, owner), given.file)
 
 
-def call_rehearse(desk: Desk, given: take.RehearseArguments) -> give.BriefRehearsal:
-    """Play a plan in memory."""
+def call_rehearse(desk: Desk, given: take.RehearseArguments) -> give.BriefRehearsal | give.BriefQueues:
+    """Play a plan in memory, here or on queues of nodes."""
     from wakeman.adapters.memory.rehearsal import rehearsal
     from wakeman.api.rehearse import Cast
     from wakeman.api.rehearse import rehearse as api_rehearse
     from wakeman.core.queueing import Spread
     from wakeman.faces.cli.rehearse import rehearsed_lines
 
-    prepared = _prepared(desk.world("hand"), desk, given.file)
+    world = desk.world("hand")
+    prepared = _prepared(world, desk, given.file)
     cast = Cast(unit=Spread(given.unit_s), hang=given.hang)
+    if given.queue:
+        return _on_queues(world, prepared, given, cast)
     played = api_rehearse(prepared, rehearsal, given.file, cast, every=False)
     data = played.answer.data
     return give.BriefRehearsal(
@@ -87,6 +93,37 @@ def call_rehearse(desk: Desk, given: take.RehearseArguments) -> give.BriefRehear
         done=data.units.done,
         total=data.units.total,
         lines=tuple(give.some([*rehearsed_lines(played.events)], 5 * give.NEEDS_TOLD_MAX)),
+        calls=(spoken(join(["wakeman", "up", given.file])),),
+    )
+
+
+def _on_queues(world: World, prepared: PreparedPlan, given: take.RehearseArguments, cast: Cast) -> give.BriefQueues:
+    from wakeman.adapters.memory.rehearsal import rehearsal
+    from wakeman.api.rehearse import rehearse_queues
+    from wakeman.faces.cli.rehearse import queue_models, read_queue_words
+
+    options = read_queue_words("rehearse: queue", given.queue)
+    queues = queue_models(world, options, prepared.plan)
+    if len(queues) > take.QUEUES_PLAYED_MAX:
+        found = f"found {len(queues)} sizes of queues; expected at most {take.QUEUES_PLAYED_MAX} in one call"
+        raise UsageError(f"rehearse: queue: {found}")
+    data = rehearse_queues(
+        prepared, rehearsal, given.file, replace(cast, seed=options.seed), queues, give_up=options.give_up
+    ).data
+    return give.BriefQueues(
+        total=data.courses[0].total,
+        sizes=tuple(
+            give.BriefQueue(
+                nodes=one.nodes,
+                slots=one.slots,
+                outcome=one.outcome,
+                done=one.done,
+                seconds=round(one.seconds),
+                node_hours=round(one.node_hours, 1),
+                lost=one.lost,
+            )
+            for one in data.courses
+        ),
         calls=(spoken(join(["wakeman", "up", given.file])),),
     )
 
@@ -223,9 +260,9 @@ TOOLS: dict[str, Tool] = {
     ),
     "rehearse": Tool(
         "Rehearse a plan",
-        "Play the whole night of a plan in memory, in seconds.",
+        "Play the night of a plan in memory, or on a queue.",
         take.RehearseArguments,
-        (give.BriefRehearsal,),
+        (give.BriefRehearsal, give.BriefQueues),
         call_rehearse,
         reads=True,
     ),
