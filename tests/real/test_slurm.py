@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -112,7 +114,7 @@ def test_a_night_of_seven_runs_to_its_end_two_at_a_time_by_a_licence(rig: SlurmR
     rig.ends()
 
     told = {row["name"]: row for row in rig.status()["workers"]}
-    assert {row["host"] for row in told.values()} == {os.uname().nodename}, "the node, as it calls itself"
+    assert {row["host"] for row in told.values()} <= {*cluster.nodes}, "the node, as Slurm calls it"
     assert all("@" in row["engine"] for row in told.values())
     assert [("Licenses", 5)] == [(row["words"], len(row["workers"])) for row in waits]
     assert "complete" == rig.status()["outcome"], rig.trail()
@@ -121,6 +123,24 @@ def test_a_night_of_seven_runs_to_its_end_two_at_a_time_by_a_licence(rig: SlurmR
     assert 1 == len({name for name in names if name.startswith("night.wk")}), "one array for all"
     assert 7 == len(rig.of("launched"))
     assert 0 == rig.run("audit", "night").returncode
+    _every_attempt_has_its_node(rig, cluster)
+
+
+def _every_attempt_has_its_node(rig: SlurmRig, cluster: Cluster) -> None:
+    """Compare what the log and the report tell of each attempt with what Slurm tells of its job."""
+    jobs = cluster.queue("--array", "--states=all", "-o", "%i %N").splitlines()
+    nodes = {number: node.strip() for number, _, node in (line.partition(" ") for line in jobs)}
+    ids = {e["worker"]: e["data"]["session_id"] for e in rig.events() if e["type"] in ("launched", "relaunched")}
+    expected = {worker: nodes[number.partition("@")[0]] for worker, number in ids.items()}
+    seen = [one for event in rig.of("looked") for one in event["data"].get("sightings", ()) if one.get("host")]
+    courses = json.loads(rig.run("report", "night", "--format", "json").stdout)["courses"]
+    lines = " ".join(rig.run("replay", "night").stdout.split())
+
+    assert {(one["worker"], one["host"]) for one in seen} == set(expected.items())
+    assert {(each["worker"], each["attempts"][-1]["host"], each["attempts"][-1]["engine"]) for each in courses} == {
+        (worker, node, ids[worker]) for worker, node in expected.items()
+    }
+    assert [] == [each for each in expected.items() if not re.search(r"{} \w+ -> \w+ on {}\b".format(*each), lines)]
 
 
 def test_an_allocation_keeps_to_the_protocol_of_every_executor(cluster: Cluster, directory: str) -> None:

@@ -388,10 +388,7 @@ def located(world: World, d: Deployment, data: Status) -> Status:
     ids = {name: worker.session_id for name, worker in d.workers.items() if worker.session_id}
     where = executor if isinstance(executor, LocatedExecutor) else None
     known = {name: where.host_of(one) for name, one in ids.items()} if where is not None else {}
-    workers = tuple(
-        msgspec.structs.replace(each, engine=ids.get(each.name) or UNSET, host=known.get(each.name) or UNSET)
-        for each in data.workers
-    )
+    workers = tuple(msgspec.structs.replace(each, host=known.get(each.name) or each.host) for each in data.workers)
     hosts: tuple[HostStatus, ...] | UnsetType = UNSET
     if isinstance(executor, HostedExecutor) and d.outcome == "open":
         left = where.left_behind() if where is not None else {}
@@ -580,6 +577,8 @@ def _worker_status(d: Deployment, worker: WorkerState, now: datetime, rests: flo
         cleanup=_cleanup(d, rests, now),
         client=worker.version or UNSET,
         unseen=worker.unseen or UNSET,
+        host=worker.host or UNSET,
+        engine=(worker.session_id or UNSET) if d.host.executor != DEFAULT_EXECUTOR else UNSET,
     )
 
 

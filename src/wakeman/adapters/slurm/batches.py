@@ -202,9 +202,9 @@ class Batches:
             os.rename(self.path(batch), f"{self.place}/{PAST}/{batch}")
 
     def node(self, batch: str, number: str) -> str:
-        """Return the node on which a session's job has begun it; "" while none has."""
+        """Return the node on which a session's job has begun it, as Slurm calls it; "" while none has."""
         began = self._line(batch, f"{number}.began") or self._line(f"{PAST}/{batch}", f"{number}.began")
-        return [*began.split(), "", ""][1]
+        return began.rpartition(" ")[2] if began.count(" ") > 1 else ""
 
     def screen(self, task: KeptTask) -> str | None:
         """Return what a session showed last, with the codes of its colours; None if that was not kept."""

@@ -165,7 +165,15 @@ def session_of(task: KeptTask, row: Row | None, said: str) -> SessionInfo | None
         ended_by=by,
         why=why,
         created=row.created if row is not None else 0.0,
+        host=_host_of_task(task, row),
     )
+
+
+def _host_of_task(task: KeptTask, row: Row | None) -> str:
+    """Return the node of a session, as Slurm calls it. Boundary: an allocation has several, and its step says which."""
+    if task.held is not None:
+        return task.node
+    return row.nodes if row is not None else ""
 
 
 def _task_fate(task: KeptTask, row: Row | None, said: str) -> tuple[Phase, int | None, EndedBy, str]:

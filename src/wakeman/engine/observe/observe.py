@@ -565,6 +565,7 @@ def _sight(
         session_id=seen.session_id if seen else "",
         pid=seen.pid if seen else 0,
         life=life,
+        host=seen.host if seen else "",
     )
     if layout.exit_file(view.d.host, worker) in view.marks:
         over = _exited(world, view, worker, base, harness, traces, lambda: _last_screen(view, seen))
