@@ -415,7 +415,7 @@ def located(world: World, d: Deployment, data: Status) -> Status:
 def _by_node(d: Deployment, data: Status, left: Mapping[str, tuple[str, ...]]) -> Status:
     """Return a status with the nodes that have live workers, or what was lost, and who is in no node yet."""
     live = [each for each in data.workers if d.workers[each.name].live]
-    waits = tuple(each.name for each in live if not each.host or _is_queued(d.workers[each.name]))
+    waits = tuple(each.name for each in live if not each.host or _waits_queued(d.workers[each.name]))
     there: dict[str, list[str]] = {name: [] for name in left}
     for each in live:
         if each.host and each.name not in waits:
@@ -427,7 +427,7 @@ def _by_node(d: Deployment, data: Status, left: Mapping[str, tuple[str, ...]]) -
     return msgspec.structs.replace(data, hosts=tuple(hosts), queue=waits)
 
 
-def _is_queued(worker: WorkerState) -> bool:
+def _waits_queued(worker: WorkerState) -> bool:
     return worker.observation is not None and worker.observation.session == "queued"
 
 
