@@ -110,9 +110,14 @@ def test_a_night_of_seven_runs_to_its_end_two_at_a_time_by_a_licence(rig: SlurmR
 
     until(lambda: sorted(rig.states().values()) == ["launched"] * 5 + ["running"] * 2, 60)
     waits = [row for row in rig.status()["waits"] if row["reason"] == "queued"]
+    shown = rig.status()
+    rows = rig.run("status", "night").stdout
     rig.go("abcdefg")
     rig.ends()
 
+    assert (2, 5) == (sum(len(each["workers"]) for each in shown["hosts"]), len(shown["queue"]))
+    assert {each["name"] for each in shown["hosts"]} <= {*cluster.nodes}
+    assert re.search(r"(?m)^   queue +5 workers$", rows), rows
     told = {row["name"]: row for row in rig.status()["workers"]}
     assert {row["host"] for row in told.values()} <= {*cluster.nodes}, "the node, as Slurm calls it"
     assert all("@" in row["engine"] for row in told.values())
@@ -518,6 +523,35 @@ def test_of_a_submission_that_was_taken_twice_one_runs(cluster: Cluster, directo
     assert {"w": "running"} == phases(executor(cluster, directory))
     assert [] == list(Path(directory, "slurm").glob("*/0.over")), "the second leaves no word"
     _ended(cluster, place)
+
+
+def test_a_copy_on_a_node_that_is_cut_off_is_told_until_that_has_begun_another(
+    cluster: Cluster, directory: str
+) -> None:
+    on_t1, on_t2 = (executor(cluster, directory, SlurmSpec(options=(f"--nodelist={node}",))) for node in ("t1", "t2"))
+    (made,) = on_t1.submit([_lives(directory, "w")])
+    until(lambda: on_t1.host_of(made.session_id) == "t1", 60)  # it has begun: who has not cannot run on
+    cluster.end_daemon("t1", signal.SIGKILL)
+    cluster.tell("scontrol", "update", "NodeName=t1", "State=DOWN", "Reason=test")
+    try:
+        until(lambda: phases(on_t1) == {"w": "lost"}, 60)
+        (lost,) = on_t1.poll().seen
+        before = on_t1.left_behind()
+        assert 1 == on_t1.cancel([(made.session_id, "kit/w")])
+        on_t2.submit([_lives(directory, "w")])
+        until(lambda: phases(on_t2) == {"w": "running"}, 60)
+        left = on_t2.left_behind()
+    finally:
+        cluster.node("t1")
+        cluster.run("scontrol", "update", "NodeName=t1", "State=RESUME")
+    on_t1.submit([_lives(directory, "other")])
+    until(lambda: phases(on_t1).get("other") == "running", 90)
+
+    assert ("t1", {}, {"t1": ("w",)}) == (lost.host, before, left)
+    until(
+        lambda: not on_t1.left_behind(), 30
+    )  # once that has left its mark: Slurm has ended what it did not know there
+    _ended(cluster, on_t1)
 
 
 def test_a_name_is_free_once_its_session_was_cancelled_though_its_job_takes_time_to_end(
