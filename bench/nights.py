@@ -117,16 +117,21 @@ def launch() -> Iterator[Figure]:
     yield paired(f"up, {PEER_STARTS} workers", "s", [(mine, took)], beside)
 
 
-def _tmux(count: int) -> float:
-    """Begin sessions in one call of a new server; return the seconds that it took."""
+def _tmux(count: int, also: str = "") -> float:
+    """Begin sessions in one call of a new server; return the seconds that it took. `also`: commands for each."""
     with tempfile.TemporaryDirectory(prefix="wk") as name:
-        script = "\n".join(f"new-session -d -s s{n} 'sleep 3000'" for n in range(count))
+        each = (also.format(n=n, place=name) for n in range(count))
+        script = "\n".join(f"new-session -d -s s{n} 'sleep 3000'{more}" for n, more in enumerate(each))
         argv = ["tmux", "-f", "/dev/null", "-S", f"{name}/tmux"]
         began = time.perf_counter()
         subprocess.run([*argv, "start-server", ";", "source-file", "-"], input=script, text=True, check=True)
         took = time.perf_counter() - began
         subprocess.run([*argv, "kill-server"], capture_output=True)
     return took
+
+
+KEPT = " ; set-option -t =s{n}: @whose {n} ; pipe-pane -t =s{n}: 'exec cat >>{place}/{n}.log'"
+"""What tmux has to do for a session that is to be known again after a crash, and of which what it prints is kept."""
 
 
 def _parallel() -> float:
@@ -166,12 +171,14 @@ def _tmuxp() -> float:
 
 
 def crowd() -> Iterator[Figure]:
-    """`up` and `down` of 1,000 workers, beside tmux that begins and ends as many sessions in one call each."""
+    """`up` and `down` of 1,000 workers, beside tmux that begins as many sessions in one call: bare ones, and ones that
+    each have a mark and a file that keeps what is printed."""
     place = Place()
     plan = place.plan("night", CROWD, "sleep 3000")
-    bare = _tmux(CROWD)
+    bare, kept = _tmux(CROWD), _tmux(CROWD, KEPT)
     up = place.run("up", str(plan))
     yield paired(f"up, {CROWD:,} workers, wall", "s", [(up.wall, bare)], "tmux", limit=1.2)
+    yield paired(f"up, {CROWD:,} workers, wall", "s", [(up.wall, kept)], "tmux, a mark and a file for each")
     yield figure("its CPU, without tmux", "s", [up.cpu])
     down = place.run("down", "night")
     yield figure(f"down, {CROWD:,} workers, wall", "s", [down.wall])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 from pathlib import Path
@@ -113,7 +114,7 @@ def test_who_has_ended_a_job_that_is_listed_no_longer_is_told_by_its_output() ->
     assert [expected] * 2 == [fate(kept(ended=ended), said=said) for ended in (True, False)]
 
 
-@pytest.mark.parametrize("code", ["31744", "32000", "4021", "9", "0:53"])
+@pytest.mark.parametrize("code", ["31744", "32256", "4021", "9", "0:53"])
 def test_a_status_of_the_script_or_a_signal_is_none_of_the_program(code: str) -> None:
     assert ("killed", None, "", "its job failed: JobLaunchFailure") == fate(
         kept(), line(state="FAILED", code=code, reason="JobLaunchFailure")
@@ -320,6 +321,37 @@ def test_an_allocation_runs_what_is_asked_for_in_it_until_it_is_closed(tmp_path:
     found = {one.session: (one.base, one.held is not None) for one in batches.kept()}
     assert {"w1": ("12", True), "w2": ("", True)} == found
     assert [True] == [one.held.closed for one in batches.kept() if one.held and one.session == "w1"]
+
+
+def test_what_was_lost_is_left_behind_until_it_tells_its_end_or_its_node_begins_another(tmp_path: Path) -> None:
+    batches = Batches(str(tmp_path))
+    batch = batches.write([(JobTask(f"w{number}", MARK), "a") for number in range(4)])
+    batches.submitted(batch, "7")
+    for number, node in enumerate(("t1", "t1", "t2", "t3")):
+        (tmp_path / "slurm" / batch / f"{number}.began").write_text(f"{8 + number} host {node}\n")
+    before = batches.left_behind()
+    for task in batches.kept()[:3]:
+        batches.lost(task)
+    lost = batches.left_behind()
+    batches.cancelled(batches.kept())
+    batches.settle(batch)
+    settled = batches.left_behind()
+    past = tmp_path / "slurm" / "past" / batch
+    (past / "0.over").write_text("ended told\n")
+    told = batches.left_behind()
+    os.utime(past / "2.lost", (1, 1))  # so what began on its node began later
+
+    assert ({}, {"t1": ("w0", "w1"), "t2": ("w2",)}) == (before, lost)
+    assert (lost, {"t1": ("w1",), "t2": ("w2",)}) == (settled, told)
+    assert {"t1": ("w1",)} == batches.left_behind()
+
+
+def test_a_job_that_slurm_has_begun_again_says_that_the_first_one_is_lost() -> None:
+    again = line(state="FAILED", code=str(125 << 8), reason="NonZeroExitCode")
+
+    assert ("lost", "machine") == fate(kept(), again)[::2]
+    assert ("exited", 3) == fate(kept(code=3), again)[:2]
+    assert "killed" == fate(kept(ended=True), again)[0]
 
 
 def test_a_line_that_a_crash_has_torn_off_hides_none_behind_it(tmp_path: Path) -> None:

@@ -271,6 +271,31 @@ def test_each_host_has_a_row_and_of_many_those_of_which_something_is_to_be_known
     assert any("on h1" in row for row in text(page(few, on, everything=True), on) if "docs_01" in row)
 
 
+def test_each_node_has_a_row_and_so_has_the_queue() -> None:
+    on = Paper(width=100, rows=40)
+    left = ("night_b",)
+    nodes = [HostStatus(name=f"n{at}", slots=None, workers=("a",) * at, silent=None) for at in (1, 2)]
+    few = msgspec.structs.replace(
+        told(crowd(3)),
+        hosts=(*nodes, HostStatus(name="n3", slots=None, workers=(), silent=None, left=left)),
+        queue=("c",),
+    )
+    many = msgspec.structs.replace(
+        few, hosts=tuple(msgspec.structs.replace(nodes[1], name=f"n{at}") for at in range(9))
+    )
+
+    assert [
+        "   n1     1 worker",
+        "   n2     2 workers",
+        " ◌ n3     0 workers  lost, and may still run there: night_b",
+        "   queue  1 worker",
+    ] == [row.rstrip() for row in text(list(host_rows(few, on, everything=False)), on)]
+    assert ["   9 nodes: 18 workers", "   queue  1 worker"] == [
+        row.rstrip() for row in text(list(host_rows(many, on, everything=False)), on)
+    ]
+    assert ["n1 1", "n2 2", "n3 0", "queue 1"] == hosts_words(few)
+
+
 def test_top_has_workers_by_host_and_says_in_its_head_which_host_does_not_answer() -> None:
     data = on_hosts(6)
     there = {each.name: each.host for each in data.workers}

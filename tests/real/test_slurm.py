@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -108,11 +110,16 @@ def test_a_night_of_seven_runs_to_its_end_two_at_a_time_by_a_licence(rig: SlurmR
 
     until(lambda: sorted(rig.states().values()) == ["launched"] * 5 + ["running"] * 2, 60)
     waits = [row for row in rig.status()["waits"] if row["reason"] == "queued"]
+    shown = rig.status()
+    rows = rig.run("status", "night").stdout
     rig.go("abcdefg")
     rig.ends()
 
+    assert (2, 5) == (sum(len(each["workers"]) for each in shown["hosts"]), len(shown["queue"]))
+    assert {each["name"] for each in shown["hosts"]} <= {*cluster.nodes}
+    assert re.search(r"(?m)^   queue +5 workers$", rows), rows
     told = {row["name"]: row for row in rig.status()["workers"]}
-    assert {row["host"] for row in told.values()} == {os.uname().nodename}, "the node, as it calls itself"
+    assert {row["host"] for row in told.values()} <= {*cluster.nodes}, "the node, as Slurm calls it"
     assert all("@" in row["engine"] for row in told.values())
     assert [("Licenses", 5)] == [(row["words"], len(row["workers"])) for row in waits]
     assert "complete" == rig.status()["outcome"], rig.trail()
@@ -121,6 +128,24 @@ def test_a_night_of_seven_runs_to_its_end_two_at_a_time_by_a_licence(rig: SlurmR
     assert 1 == len({name for name in names if name.startswith("night.wk")}), "one array for all"
     assert 7 == len(rig.of("launched"))
     assert 0 == rig.run("audit", "night").returncode
+    _every_attempt_has_its_node(rig, cluster)
+
+
+def _every_attempt_has_its_node(rig: SlurmRig, cluster: Cluster) -> None:
+    """Compare what the log and the report tell of each attempt with what Slurm tells of its job."""
+    jobs = cluster.queue("--array", "--states=all", "-o", "%i %N").splitlines()
+    nodes = {number: node.strip() for number, _, node in (line.partition(" ") for line in jobs)}
+    ids = {e["worker"]: e["data"]["session_id"] for e in rig.events() if e["type"] in ("launched", "relaunched")}
+    expected = {worker: nodes[number.partition("@")[0]] for worker, number in ids.items()}
+    seen = [one for event in rig.of("looked") for one in event["data"].get("sightings", ()) if one.get("host")]
+    courses = json.loads(rig.run("report", "night", "--format", "json").stdout)["courses"]
+    lines = " ".join(rig.run("replay", "night").stdout.split())
+
+    assert {(one["worker"], one["host"]) for one in seen} == set(expected.items())
+    assert {(each["worker"], each["attempts"][-1]["host"], each["attempts"][-1]["engine"]) for each in courses} == {
+        (worker, node, ids[worker]) for worker, node in expected.items()
+    }
+    assert [] == [each for each in expected.items() if not re.search(r"{} \w+ -> \w+ on {}\b".format(*each), lines)]
 
 
 def test_an_allocation_keeps_to_the_protocol_of_every_executor(cluster: Cluster, directory: str) -> None:
@@ -498,6 +523,35 @@ def test_of_a_submission_that_was_taken_twice_one_runs(cluster: Cluster, directo
     assert {"w": "running"} == phases(executor(cluster, directory))
     assert [] == list(Path(directory, "slurm").glob("*/0.over")), "the second leaves no word"
     _ended(cluster, place)
+
+
+def test_a_copy_on_a_node_that_is_cut_off_is_told_until_that_has_begun_another(
+    cluster: Cluster, directory: str
+) -> None:
+    on_t1, on_t2 = (executor(cluster, directory, SlurmSpec(options=(f"--nodelist={node}",))) for node in ("t1", "t2"))
+    (made,) = on_t1.submit([_lives(directory, "w")])
+    until(lambda: on_t1.host_of(made.session_id) == "t1", 60)  # it has begun: who has not cannot run on
+    cluster.end_daemon("t1", signal.SIGKILL)
+    cluster.tell("scontrol", "update", "NodeName=t1", "State=DOWN", "Reason=test")
+    try:
+        until(lambda: phases(on_t1) == {"w": "lost"}, 60)
+        (lost,) = on_t1.poll().seen
+        before = on_t1.left_behind()
+        assert 1 == on_t1.cancel([(made.session_id, "kit/w")])
+        on_t2.submit([_lives(directory, "w")])
+        until(lambda: phases(on_t2) == {"w": "running"}, 60)
+        left = on_t2.left_behind()
+    finally:
+        cluster.node("t1")
+        cluster.run("scontrol", "update", "NodeName=t1", "State=RESUME")
+    on_t1.submit([_lives(directory, "other")])
+    until(lambda: phases(on_t1).get("other") == "running", 90)
+
+    assert ("t1", {}, {"t1": ("w",)}) == (lost.host, before, left)
+    until(
+        lambda: not on_t1.left_behind(), 30
+    )  # once that has left its mark: Slurm has ended what it did not know there
+    _ended(cluster, on_t1)
 
 
 def test_a_name_is_free_once_its_session_was_cancelled_though_its_job_takes_time_to_end(

@@ -17,7 +17,8 @@ from wakeman.core.plan.shares import profile_digest
 from wakeman.engine import requests
 from wakeman.engine.attempt.compose import compose_attempt
 from wakeman.engine.start.deploy import CHANGED_KEYS_MAX, amend, up
-from wakeman.engine.start.prepare import PROFILE_BYTES_MAX, prepare_plan
+from wakeman.engine.start.faults import PROFILE_BYTES_MAX
+from wakeman.engine.start.prepare import prepare_plan
 
 FIRST = Agent(description="condenses", prompt="Keep every fact.")
 SECOND = Agent(description="condenses", prompt="Delete everything.")

@@ -30,7 +30,7 @@ from wakeman.core.policy import attempts, freshness, limits, notice, outbox, tra
 from wakeman.engine import check, layout
 from wakeman.engine.attempt import compose
 from wakeman.engine.effects import alarm, close, end, launch, sync
-from wakeman.engine.observe import observe
+from wakeman.engine.observe import sessions, workers
 from wakeman.engine.protocol import requests
 from wakeman.engine.requests import request
 
@@ -506,7 +506,7 @@ MUTANTS: dict[str, Mutant] = {
         a_check_is_killed_in_the_middle_of_a_write,
     ),
     "orphans not looked for": Mutant(
-        observe._with_processes, (('observation.session == "lost"', "False"),), a_server_dies_and_a_program_lives_on
+        workers._with_processes, (('observation.session == "lost"', "False"),), a_server_dies_and_a_program_lives_on
     ),
     "work in the background is no life": Mutant(
         transitions._trouble,
@@ -533,7 +533,7 @@ MUTANTS: dict[str, Mutant] = {
         transitions.lifted, (("changed = d.barred", "changed = False"),), a_key_is_refused_and_mended_in_its_file
     ),
     "ids compared without their server": Mutant(
-        observe._sightings, ((_FIND, _BY_NUMBER),), the_next_server_gives_a_number_again
+        workers.sightings, ((_FIND, _BY_NUMBER),), the_next_server_gives_a_number_again
     ),
     "outputs of before the first launch count": Mutant(
         freshness._never_begun,
@@ -584,9 +584,9 @@ MUTANTS: dict[str, Mutant] = {
     "what a lost attempt has made is installed": Mutant(
         layout.stage, (("{worker}.{attempt}/stage", "{worker}/stage"),), a_host_is_cut_off_and_its_worker_goes_on
     ),
-    "lost is taken for an end": Mutant(observe._dead, (('if seen.phase == "lost":', "if False:"),), a_host_stops),
+    "lost is taken for an end": Mutant(sessions._dead, (('if seen.phase == "lost":', "if False:"),), a_host_stops),
     "out of reach is taken for lost": Mutant(
-        observe._sight,
+        sessions.sight,
         (("session=seen.phase, why", 'session="lost" if seen.phase == "unknown" else seen.phase, why'),),
         partial(a_host_is_cut_off_and_its_worker_goes_on, lost=False),
     ),
@@ -623,7 +623,7 @@ MUTANTS: dict[str, Mutant] = {
         close.let_go, (("if not found:", "if True:"),), a_watched_session_shows_no_sign_of_life
     ),
     "that a session is gone is not noticed": Mutant(
-        observe._gone,
+        sessions._gone,
         (("    if _is_adopted(", "    if found:\n        return base\n    if _is_adopted("),),
         a_session_goes_with_its_files_missing,
     ),

@@ -25,6 +25,7 @@ from wakeman.core.log.events import (
     Exited,
     Fact,
     Intended,
+    Launched,
     Looked,
     Requested,
     Reviewed,
@@ -77,6 +78,8 @@ class AttemptMade(Value, frozen=True, kw_only=True):
     why: Annotated[str, Meta(description="How it ended, in words of the system or the client: data.")]
     tokens: Annotated[Tokens | None, Meta(description="Its tokens; null if its client does not report them.")] = None
     cost: Annotated[float | None, Meta(description="Its US dollars; null if its client does not report them.")] = None
+    host: Annotated[str, Meta(description='Machine that it ran on, if that is recorded; "" for this one.')] = ""
+    engine: Annotated[str, Meta(description="Id of its session at the executor.")] = ""
 
 
 class WorkerCourse(Value, frozen=True, kw_only=True):
@@ -289,7 +292,8 @@ class Chronicle:
         span = StateSpan(state=to, attempt=attempt, began=at, ended=None, why=why)
         attempts = course.attempts
         if to == "launched":
-            attempts += (replace(_not_begun(attempt), began=at),)
+            begun = event.data.session_id if isinstance(event.data, Launched) else ""
+            attempts += (replace(_not_begun(attempt), began=at, engine=begun),)
         elif isinstance(event.data, Exited):
             end = event.data
             *kept, last = attempts if attempts and attempts[-1].attempt == attempt else (*attempts, _not_begun(attempt))
@@ -330,6 +334,9 @@ class Chronicle:
         self._looked.append(data)
         for verdict in data.verdicts:
             self._judge(event, verdict.unit, verdict.problems)
+        for seen in data.observations:
+            if seen.host:
+                self._place(seen.worker, seen.attempt, seen.host)
         speaking = [seen.worker for seen in data.observations if seen.usage is not None]
         for name in speaking:
             self._spend(name)
@@ -337,6 +344,13 @@ class Chronicle:
             self.spent.append((event.at, sum(self._used.values(), Usage())))
         if not data.more:
             self.checks.append((event.at, event.by.partition(":")[0]))
+
+    def _place(self, name: str, attempt: int, host: str) -> None:
+        """Record on which machine an attempt was seen."""
+        course = self.courses[name]
+        *before, last = course.attempts or (_not_begun(attempt),)
+        if last.attempt == attempt and last.began is not None and last.host != host:
+            self.courses[name] = replace(course, attempts=(*before, replace(last, host=host)))
 
     def _spend(self, name: str) -> None:
         """Record what a worker has used, and how much of it in its present attempt."""

@@ -16,7 +16,8 @@ from wakeman.core.errors import UsageError, WakemanError
 from wakeman.core.model import Deployment, Plan, UnitsSpec, WakeTarget
 from wakeman.core.model.plan import DEFAULT_EXECUTOR, Network
 from wakeman.core.plan.parser import read_plan
-from wakeman.engine.start.prepare import PreparedPlan, newer_words
+from wakeman.engine.start.faults import newer_words
+from wakeman.engine.start.prepare import PreparedPlan
 from wakeman.ports import World
 
 NO_PLAN = Plan(name="none", units=UnitsSpec())

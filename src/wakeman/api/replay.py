@@ -54,6 +54,12 @@ class Replayed(Line, frozen=True, kw_only=True, rename={"source": "from"}):
     attempt: Annotated[int | UnsetType, Meta(description="Number of the worker's attempt.")] = UNSET
     source: Annotated[State | UnsetType, Meta(description="State that the worker left.")] = UNSET
     to: Annotated[State | UnsetType, Meta(description="State that the worker entered.")] = UNSET
+    host: Annotated[
+        str | UnsetType,
+        Meta(
+            description="Machine that the worker's attempt was seen on, where it enters a state; absent for this one."
+        ),
+    ] = UNSET
     says: Annotated[str, Meta(description="The event in a few words.")]
     state: Annotated[StateAfter, Meta(description="The state after it.")]
 
@@ -202,7 +208,7 @@ def timeline(night: Night) -> Iterator[Replayed]:
     state = _States(night.d)
     for event in night.events():
         night.take(event)
-        yield _replayed(event, state.after(event))
+        yield _replayed(event, state.after(event), night.d)
 
 
 def as_it_was(night: Night, until: int | datetime, again: str) -> Answer[Status]:
@@ -240,7 +246,8 @@ def otherwise(night: Night, text: str, file: str) -> Iterator[DecidedOtherwise]:
         yield from map(_decided, judge.after(d, event, other))
 
 
-def _replayed(event: Event, state: StateAfter) -> Replayed:
+def _replayed(event: Event, state: StateAfter, d: Deployment) -> Replayed:
+    there = d.workers[event.worker].host if event.worker is not None and event.to is not None else ""
     return Replayed(
         seq=event.seq,
         at=stamp(event.at),
@@ -250,6 +257,7 @@ def _replayed(event: Event, state: StateAfter) -> Replayed:
         attempt=UNSET if event.attempt is None else event.attempt,
         source=UNSET if event.source is None else event.source,
         to=UNSET if event.to is None else event.to,
+        host=there or UNSET,
         says=summary(event.data),
         state=state,
     )

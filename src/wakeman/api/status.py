@@ -163,10 +163,12 @@ class WorkerStatus(Value, frozen=True, kw_only=True):
 
 
 class HostStatus(Value, frozen=True, kw_only=True):
-    """One host of `[ssh]`."""
+    """A machine that workers run on: a host of `[ssh]`, or a node of a cluster."""
 
     name: Annotated[str, Meta(description="Its name.")]
-    slots: Annotated[int, Meta(description="How many workers it may run at a time.")]
+    slots: Annotated[
+        int | None, Meta(description="How many workers it may run at a time; null for a node: its queue decides.")
+    ]
     workers: Annotated[tuple[str, ...], Meta(description="Workers that are alive there.")]
     silent: Annotated[
         str | None, Meta(description="Why these are not known about; null if it answered, or had no reason to.")
@@ -274,7 +276,15 @@ class Status(Value, frozen=True, kw_only=True):
     conflicts: Annotated[int, Meta(description="Files that were written out of place.")]
     workers: Annotated[tuple[WorkerStatus, ...], Meta(description="Its workers, in the order of their launch.")]
     hosts: Annotated[
-        tuple[HostStatus, ...] | UnsetType, Meta(description="Hosts of `[ssh]`; absent without, and once it is closed.")
+        tuple[HostStatus, ...] | UnsetType,
+        Meta(
+            description="Hosts of `[ssh]`, or nodes that have workers or what was lost; absent where all is on this "
+            "machine, and once it is closed."
+        ),
+    ] = UNSET
+    queue: Annotated[
+        tuple[str, ...] | UnsetType,
+        Meta(description="Workers that wait in the queue of a cluster; absent where there is none, as `hosts`."),
     ] = UNSET
     validators: Annotated[
         tuple[SideSession, ...] | UnsetType,
@@ -388,18 +398,37 @@ def located(world: World, d: Deployment, data: Status) -> Status:
     ids = {name: worker.session_id for name, worker in d.workers.items() if worker.session_id}
     where = executor if isinstance(executor, LocatedExecutor) else None
     known = {name: where.host_of(one) for name, one in ids.items()} if where is not None else {}
-    workers = tuple(
-        msgspec.structs.replace(each, engine=ids.get(each.name) or UNSET, host=known.get(each.name) or UNSET)
-        for each in data.workers
+    workers = tuple(msgspec.structs.replace(each, host=known.get(each.name) or each.host) for each in data.workers)
+    data = msgspec.structs.replace(data, workers=workers)
+    if d.outcome != "open" or where is None:
+        return data
+    left = where.left_behind()
+    if not isinstance(executor, HostedExecutor):
+        return _by_node(d, data, left)
+    hosts = (
+        _host_status(d, name, slots, [each for each in workers if each.host == name], left.get(name, ()))
+        for name, slots in executor.hosts.items()
     )
-    hosts: tuple[HostStatus, ...] | UnsetType = UNSET
-    if isinstance(executor, HostedExecutor) and d.outcome == "open":
-        left = where.left_behind() if where is not None else {}
-        hosts = tuple(
-            _host_status(d, name, slots, [each for each in workers if each.host == name], left.get(name, ()))
-            for name, slots in executor.hosts.items()
-        )
-    return msgspec.structs.replace(data, workers=workers, hosts=hosts)
+    return msgspec.structs.replace(data, hosts=tuple(hosts))
+
+
+def _by_node(d: Deployment, data: Status, left: Mapping[str, tuple[str, ...]]) -> Status:
+    """Return a status with the nodes that have live workers, or what was lost, and who is in no node yet."""
+    live = [each for each in data.workers if d.workers[each.name].live]
+    waits = tuple(each.name for each in live if not each.host or _waits_queued(d.workers[each.name]))
+    there: dict[str, list[str]] = {name: [] for name in left}
+    for each in live:
+        if each.host and each.name not in waits:
+            there.setdefault(each.host, []).append(each.name)
+    hosts = (
+        HostStatus(name=name, slots=None, workers=tuple(there[name]), silent=None, left=left.get(name, UNSET))
+        for name in sorted(there)
+    )
+    return msgspec.structs.replace(data, hosts=tuple(hosts), queue=waits)
+
+
+def _waits_queued(worker: WorkerState) -> bool:
+    return worker.observation is not None and worker.observation.session == "queued"
 
 
 def _host_status(
@@ -580,6 +609,8 @@ def _worker_status(d: Deployment, worker: WorkerState, now: datetime, rests: flo
         cleanup=_cleanup(d, rests, now),
         client=worker.version or UNSET,
         unseen=worker.unseen or UNSET,
+        host=worker.host or UNSET,
+        engine=(worker.session_id or UNSET) if d.host.executor != DEFAULT_EXECUTOR else UNSET,
     )
 
 

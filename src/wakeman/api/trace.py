@@ -119,7 +119,7 @@ def _worker_track(course: WorkerCourse, track: int, clock: _Clock, ends: datetim
 
 
 def _attempt_fields(attempt: AttemptMade) -> Iterator[tuple[str, Any]]:
-    for name in ("code", "ended_by", "why", "cost"):
+    for name in ("code", "ended_by", "why", "cost", "host", "engine"):
         if (value := getattr(attempt, name)) not in (None, ""):
             yield name, value
     if attempt.tokens is not None:

@@ -25,9 +25,14 @@ OUTSIDE = "%2F"
 """Directory in a stage that stands for the root directory: for outputs outside the plan's directory."""
 
 
+def attempt_name(worker: WorkerState) -> str:
+    """Return the name that the files of the present attempt have in common."""
+    return f"{worker.name}.{worker.attempt}"
+
+
 def attempt_directory(host: Host, worker: WorkerState) -> str:
     """Return the directory of the present attempt: claim, exit, env, units."""
-    return f"{host.directory}/attempts/{worker.name}.{worker.attempt}"
+    return f"{host.directory}/attempts/{attempt_name(worker)}"
 
 
 def exit_file(host: Host, worker: WorkerState) -> str:
@@ -37,7 +42,7 @@ def exit_file(host: Host, worker: WorkerState) -> str:
 
 def running_file(host: Host, worker: WorkerState) -> str:
     """Return the file that an attempt has from its claim until its exit file, which it becomes."""
-    return f"{host.directory}/{BEGUN}/{worker.name}.{worker.attempt}"
+    return f"{host.directory}/{BEGUN}/{attempt_name(worker)}"
 
 
 def claim(host: Host, worker: WorkerState) -> str:
@@ -107,7 +112,7 @@ def outputs_list(host: Host, worker: WorkerState) -> str:
 
 def stream(host: Host, worker: WorkerState) -> str:
     """Return the file of the attempt's stream."""
-    return f"{host.directory}/streams/{worker.name}.{worker.attempt}.log"
+    return f"{host.directory}/streams/{attempt_name(worker)}.log"
 
 
 def print_pipe(host: Host, worker: WorkerState) -> str:
@@ -117,17 +122,17 @@ def print_pipe(host: Host, worker: WorkerState) -> str:
 
 def prompt_file(host: Host, worker: WorkerState) -> str:
     """Return the attempt's task file."""
-    return f"{host.directory}/prompts/{worker.name}.{worker.attempt}.md"
+    return f"{host.directory}/prompts/{attempt_name(worker)}.md"
 
 
 def screen_file(worker: WorkerState) -> str:
     """Return the next evidence file of the attempt, relative to the deployment's directory."""
-    return f"screens/{worker.name}.{worker.attempt}.{worker.captures + 1}.txt"
+    return f"screens/{attempt_name(worker)}.{worker.captures + 1}.txt"
 
 
 def mishap(host: Host, worker: WorkerState) -> str:
     """Return the file with the traceback of an unexpected error in observing the attempt."""
-    return f"{host.directory}/errors/{worker.name}.{worker.attempt}.txt"
+    return f"{host.directory}/errors/{attempt_name(worker)}.txt"
 
 
 def scratch(host: Host, worker: WorkerState) -> str:

@@ -84,6 +84,7 @@ class SessionInfo(Struct, frozen=True):
     created: float = 0.0
     activity: float = 0.0
     title: str = ""
+    host: str = ""  # the machine that it is, or was, on, where the place has several and knows it
 
     @property
     def over(self) -> bool:

@@ -550,7 +550,7 @@ def test_a_reviewer_has_its_own_plan_from_its_enrolment_on_and_after_an_amendmen
     assert ("print", False, VerifySpec()) == (own.workers.mode, own.workers.stage, own.verify)
 
 
-SHAPES = {39: "c420"}
+SHAPES = {40: "e2db"}
 """STATE_VERSION -> digest of the structs that a snapshot keeps. Another shape needs another version."""
 
 

@@ -94,6 +94,7 @@ class Playing:
                 created=self.created,
                 activity=self.activity,
                 mark=self.mark,
+                host=f"node-{job.node.number}" if (job := self.job) is not None and job.node is not None else "",
             )
         return was
 

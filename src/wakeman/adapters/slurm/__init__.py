@@ -149,6 +149,7 @@ class Slurm:
         if not starts:
             return []
         self.refresh()
+        self._note_lost()
         names: dict[str, SessionInfo] = {info.session: info for task, info in self._sessions() if not task.gone}
         made = [refused_job(start) or _session_there(names.get(start.session), start) for start in starts]
         waiting = [index for index, one in enumerate(made) if one is None]
@@ -295,6 +296,7 @@ class Slurm:
         self._stale = True
         wanted = set(ends)
         found = [(task, info) for task, info in self._sessions() if (info.session_id, info.mark) in wanted]
+        self._note_lost()
         live = [task for task, info in found if not info.over]
         self._scancel([f"{self._base(task)}_{task.number}" for task in live if task.held is None])
         steps = [task for task in live if task.held is not None and not self._batches.withdrawn(task)]
@@ -303,6 +305,12 @@ class Slurm:
         self._batches.cancelled(task for task, _ in found)
         self._settle({task.batch for task, _ in found})
         return len(found)
+
+    def _note_lost(self) -> None:
+        """Keep which sessions are lost, before their jobs are listed no longer."""
+        for task, info in self._sessions():
+            if info.phase == "lost" and task.began and not task.over:
+                self._batches.lost(task)
 
     def _base(self, task: KeptTask) -> str:
         row = self._known[1].of(task) if self._known else None
@@ -328,8 +336,7 @@ class Slurm:
         return self._batches.node(batch, number.partition("_")[2]) if batch else ""
 
     def left_behind(self) -> Mapping[str, tuple[str, ...]]:
-        """Return none: what runs on a node that is cut off is known to Slurm alone, which ends it when that is back."""
-        return {}
+        return self._batches.left_behind()
 
     def logs(self, session: str, lines: int = 50, *, mark: str = "") -> str:
         """Return the last lines of a session's screen, or of what its job kept of it."""

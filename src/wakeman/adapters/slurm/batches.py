@@ -202,9 +202,52 @@ class Batches:
             os.rename(self.path(batch), f"{self.place}/{PAST}/{batch}")
 
     def node(self, batch: str, number: str) -> str:
-        """Return the node on which a session's job has begun it; "" while none has."""
+        """Return the node on which a session's job has begun it, as Slurm calls it; "" while none has."""
         began = self._line(batch, f"{number}.began") or self._line(f"{PAST}/{batch}", f"{number}.began")
-        return [*began.split(), "", ""][1]
+        return began.rpartition(" ")[2] if began.count(" ") > 1 else ""
+
+    def lost(self, task: KeptTask) -> None:
+        """Write that a session that had begun was lost: it may still run on its node. Repeatable: yes."""
+        with suppress(OSError):
+            put_first(
+                self.path(task.batch, f"{task.number}.lost"), f"{self.node(task.batch, str(task.number))}\n".encode()
+            )
+
+    def left_behind(self) -> dict[str, tuple[str, ...]]:
+        """Return, by node, the sessions that were lost and may still run there.
+
+        Shape: not one that has left a word of its end since, and none on a node where another has begun later: Slurm
+        gives a node jobs once that has registered again, and ends what it does not know there by then. Cost: a listing
+        of each batch; where any was lost, also a read of each mark.
+        """
+        batches = [*self._names(""), *(f"{PAST}/{name}" for name in self._names(PAST))]
+        files = {batch: set(os.listdir(self.path(batch))) for batch in batches}
+        lost = [
+            (batch, name.removesuffix(".lost"))
+            for batch, names in files.items()
+            for name in sorted(names)
+            if name.endswith(".lost") and f"{name.removesuffix('.lost')}.over" not in names
+        ]
+        if not lost:
+            return {}
+        marks = [(batch, name) for batch, names in files.items() for name in names if name.endswith(".began")]
+        begun = [(self._line(*at).rpartition(" ")[2], os.stat(self.path(*at)).st_mtime) for at in marks]
+        found: dict[str, list[str]] = {}
+        for batch, number in lost:
+            node, since = self._line(batch, f"{number}.lost"), os.stat(self.path(batch, f"{number}.lost")).st_mtime
+            if not any(node == other and at > since for other, at in begun):
+                found.setdefault(node, []).append(self._session(batch, int(number)))
+        return {node: tuple(names) for node, names in found.items()}
+
+    def _names(self, folder: str) -> list[str]:
+        with suppress(FileNotFoundError):
+            return sorted(name for name in os.listdir(f"{self.place}/{folder}") if re.fullmatch(r"[0-9a-f]{12}", name))
+        return []
+
+    def _session(self, batch: str, number: int) -> str:
+        with suppress(OSError, msgspec.DecodeError, IndexError), open(self.path(batch, TASKS), "rb") as file:
+            return msgspec.json.decode(file.read(), type=list[JobTask])[number].session
+        return ""
 
     def screen(self, task: KeptTask) -> str | None:
         """Return what a session showed last, with the codes of its colours; None if that was not kept."""

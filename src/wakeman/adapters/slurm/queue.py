@@ -165,7 +165,15 @@ def session_of(task: KeptTask, row: Row | None, said: str) -> SessionInfo | None
         ended_by=by,
         why=why,
         created=row.created if row is not None else 0.0,
+        host=_host_of_task(task, row),
     )
+
+
+def _host_of_task(task: KeptTask, row: Row | None) -> str:
+    """Return the node of a session, as Slurm calls it. Boundary: an allocation has several, and its step says which."""
+    if task.held is not None:
+        return task.node
+    return row.nodes if row is not None else ""
 
 
 def _task_fate(task: KeptTask, row: Row | None, said: str) -> tuple[Phase, int | None, EndedBy, str]:
@@ -184,6 +192,8 @@ def _task_fate(task: KeptTask, row: Row | None, said: str) -> tuple[Phase, int |
         why = row.reason if row.state == "PENDING" else f"{why}: {row.reason}"
     if row.state == ENDING_STATE:  # its program's status may be there before the last word of its job
         by, why = _end_cause(said)
+    if row.state == "FAILED" and row.code == _SECOND_STATUS and task.began and not task.over:
+        return "lost", None, "machine", "Slurm began its job again, and the one that had begun it left no word"
     if row.state in ("FAILED", "COMPLETED"):
         if not task.ended and row.code is not None and 0 <= row.code < _OWN_STATUS_MIN:
             return "exited", row.code, "", ""

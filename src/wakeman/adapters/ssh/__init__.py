@@ -324,11 +324,12 @@ class SshBackend:
 def session_told(one: Placement, look: HostLook) -> SessionInfo | None:
     """Return what a look tells of a placement; None for one that ended in a server that runs on."""
     if not one.lost and (held := look.held.get(one.id)):
-        return SessionInfo(one.session, one.id, "unknown", one.mark, why=held)
+        return SessionInfo(one.session, one.id, "unknown", one.mark, why=held, host=one.host)
     seen = None if one.lost else look.seen(one)
     if seen is not None:
-        return replace(seen, session_id=one.id, pid=0, why=seen.why and f"on {one.host}: {seen.why}")
-    info = SessionInfo(one.session, one.id, "unknown", one.mark)
+        why = seen.why and f"on {one.host}: {seen.why}"
+        return replace(seen, session_id=one.id, pid=0, why=why, host=one.host)
+    info = SessionInfo(one.session, one.id, "unknown", one.mark, host=one.host)
     if one.lost:
         return replace(info, phase="lost", ended_by="machine", why=f"a person said that {one.host} is lost")
     if look.listing.state == "unknown":

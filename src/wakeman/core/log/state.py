@@ -17,7 +17,7 @@ from wakeman.core.log.facts.standing import ask_about
 from wakeman.core.log.lifecycle import NEXT, step
 from wakeman.core.model import Deployment, State, Trigger, WorkerState
 
-STATE_VERSION = 39
+STATE_VERSION = 40
 """Increased whenever the same log leads to another state: snapshots of another version are ignored."""
 
 

@@ -125,6 +125,9 @@ class Observation(Struct, frozen=True, omit_defaults=True):
     """Paths to which the confinement blocked writes, as reported by the attempt's output; 20 at most."""
     dialog: Dialog | None = None
     """What its screen asks while it waits; null where no dialog is recognised, and in older logs."""
+    host: str = ""
+    """Machine that its session is, or was, on, as its place calls it: a node of a cluster, a host of `[ssh]`. Empty
+    where that is this machine, while it waits in a queue, once its place says it no more, and in older logs."""
 
 
 class Validator(Struct, frozen=True, omit_defaults=True):
@@ -190,6 +193,7 @@ class WorkerState(Struct, omit_defaults=True):
     boot: str = ""  # boot of the last launch
     session_id: str = ""
     session_mark: str = ""  # the attempt whose session that is
+    host: str = ""  # the machine that it is, or was, on; "" for this one, or while that is not known
     agent_session: str = ""  # the client's own conversation, for a resume
     resumed: bool = False  # the last attempt continued the conversation of the one before
     fault: Fault = ""  # of the present trouble, or of the last end

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from wakeman.api.needs import NeedCommand, NeedStatus, UndoneUnits, WorkerGroup, folded_waits, tally
-from wakeman.api.status import Status, WorkerStatus
+from wakeman.api.status import HostStatus, Status, WorkerStatus
 from wakeman.core.log.facts.fact import count
 from wakeman.core.policy.worker_needs import end_words
 from wakeman.core.text import sanitise, time_span
@@ -463,23 +463,39 @@ def _extras(data: Status, on: Paper, *, everything: bool) -> Iterator[Line]:
 
 
 def host_rows(data: Status, on: Paper, *, everything: bool) -> Iterator[Line]:
-    """Yield a row for each host; if there are many, those that answer and have nothing left are counted in one."""
+    """Yield a row for each host, or node; if there are many, those that answer and have nothing left are counted in
+    one; then a row for the queue.
+    """
     hosts = data.hosts or ()
     quiet = [each for each in hosts if not (each.silent or each.left)]
     folded = len(hosts) > HOSTS_SHOWN_MAX and not everything
-    name = min(NAME_CELLS_MAX, max((len(each.name) for each in hosts), default=0))
+    name = min(
+        NAME_CELLS_MAX,
+        max((len(each) for each in (*(one.name for one in hosts), *(["queue"] if data.queue else []))), default=0),
+    )
     for each in hosts:
         if folded and each in quiet:
             continue
         heard = f"; last sign of life {since(each.heard, data.at)} ago" if each.silent and each.heard else ""
         silent = f"does not answer{heard}: {on.quoted(sanitise(each.silent, 200))}" if each.silent else ""
         left = f"lost, and may still run there: {', '.join(each.left)}" if each.left else ""
-        text = f"{on.pad(on.middle(each.name, name), name)}  {len(each.workers)} of {count(each.slots, 'slot')}"
+        used = count(len(each.workers), "worker") if each.slots is None else _slots_used([each])
+        text = f"{on.pad(on.middle(each.name, name), name)}  {used}"
         told = "; ".join(filter(None, (silent, left)))
         yield on.row([(" ◌ " if told else "   ", WAITS if told else ""), (f"{text}  ", ""), (told, "")])
     if folded and quiet:
-        used, slots = sum(len(each.workers) for each in quiet), sum(each.slots for each in quiet)
-        yield on.row([(f"   {count(len(quiet), 'host')} that answer: {used} of {count(slots, 'slot')}", "")])
+        if all(each.slots is None for each in quiet):
+            used = f"{count(len(quiet), 'node')}: {count(sum(len(each.workers) for each in quiet), 'worker')}"
+        else:
+            used = f"{count(len(quiet), 'host')} that answer: {_slots_used(quiet)}"
+        yield on.row([(f"   {used}", "")])
+    if data.queue:
+        yield on.row([(f"   {on.pad('queue', name)}  {count(len(data.queue), 'worker')}", "")])
+
+
+def _slots_used(hosts: Sequence[HostStatus]) -> str:
+    used, slots = sum(len(each.workers) for each in hosts), sum(each.slots or 0 for each in hosts)
+    return f"{used} of {count(slots, 'slot')}"
 
 
 def _surroundings(data: Status, on: Paper) -> Iterator[Line]:

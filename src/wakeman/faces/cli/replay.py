@@ -88,7 +88,7 @@ def _timeline(options: Namespace, night: Night) -> None:
 
 
 def _replayed_line(data: Replayed) -> str:
-    moved = f"{data.source} -> {data.to}" if data.to else ""
+    moved = f"{data.source} -> {data.to}{f' on {data.host}' if data.host else ''}" if data.to else ""
     what = (data.worker or "", moved or data.type, data.says)
     return f"{data.seq:>5}  {moment(data.at)}  " + "  ".join(printable(part) for part in what if part)
 

@@ -218,6 +218,7 @@ def _values(data: Reported, form: Format, again: str) -> dict[str, Any]:
         "height": 60 + 30 * (len(line.rows) + bool(line.folded)) + 216,
         "at": clock,
         "took": _took,
+        "ran_on": _ran_on,
         "between": seconds_between,
         "lasting": _lasting,
         "size": size_text,
@@ -310,6 +311,12 @@ def _took(course: WorkerCourse) -> str:
     if not course.attempts:
         return "–"
     return _lasting(seconds_between(course.attempts[0].began, course.attempts[-1].ended))
+
+
+def _ran_on(course: WorkerCourse) -> str:
+    """Return on which machines a worker's attempts ran, in order; "" for this one."""
+    names = [each.host for each in course.attempts if each.host]
+    return f" on {', '.join(dict.fromkeys(names))}" if names else ""
 
 
 def _lasting(seconds: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import NamedTuple
@@ -145,7 +145,8 @@ class Timeline:
 
     def _row(self, course: WorkerCourse, worker: WorkerStatus, lacks: bool) -> TimelineRow:
         clock, spans = self.clock, course.spans
-        bars = self.bars([span for span in spans if span.state in ("launched", "running", "stuck")])
+        there = {each.attempt: f" on {each.host}" for each in course.attempts if each.host}
+        bars = self.bars([span for span in spans if span.state in ("launched", "running", "stuck")], there)
         place, marks, over = self.axis.place, [], (0.0, 0.0)
         for span, after in zip_longest(spans, spans[1:]):
             x = place(span.began)
@@ -179,13 +180,17 @@ class Timeline:
                 places.append(x)
         return places
 
-    def bars(self, spans: Iterable[StateSpan]) -> list[Bar]:
-        """Return the bars of some states. Narrow ones become one with the bar before, under the worse state."""
+    def bars(self, spans: Iterable[StateSpan], there: Mapping[int, str] = {}) -> list[Bar]:
+        """Return the bars of some states. Narrow ones become one with the bar before, under the worse state.
+
+        Shape: `there` says of attempts on which machine they ran.
+        """
         made: list[Bar] = []
         least = 100 / COLUMNS_MAX
         for span in spans:
             x, end = self.axis.place(span.began), self.axis.place(span.ended)
             title = f"{span.state} {self.clock(span.began)} – {self.clock(span.ended)}, attempt {span.attempt}"
+            title += there.get(span.attempt, "")
             before = made[-1] if made else None
             near = before is not None and x - (before.x + before.width) < least and end - x < least
             if before is not None and near and (before.width < least * 2 or before.kind == span.state):

@@ -87,10 +87,11 @@ def scene_rows(scene: TopScene, on: Paper, foot: Sequence[Line]) -> list[Line]:
 
 
 def hosts_words(status: Status) -> list[str]:
-    """Return what the head says of hosts: those that do not answer, or else how many workers each has."""
+    """Return what the head says of hosts: those that do not answer, or else how many workers each, and a queue, has."""
     hosts = status.hosts or ()
     silent = [f"{each.name} does not answer" for each in hosts if each.silent is not None]
-    return silent or [f"{each.name} {len(each.workers)}/{each.slots}" for each in hosts]
+    used = [f"{each.name} {len(each.workers)}{f'/{each.slots}' if each.slots is not None else ''}" for each in hosts]
+    return silent or [*used, *([f"queue {len(status.queue)}"] if status.queue else [])]
 
 
 def _below_head(scene: TopScene, on: Paper, height: int) -> list[Line]:

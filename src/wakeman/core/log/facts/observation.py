@@ -103,6 +103,7 @@ class Looked(Fact, frozen=True):
 
         seen = [
             f"{s.worker} {s.session} {s.activity}".removesuffix(" unknown")
+            + (f" on {s.host}" if s.host else "")
             + (f" ({s.why})" if s.retries else "")
             + (f" ({refused(s.refused)})" if s.refused else "")
             for s in self.observations
@@ -222,6 +223,8 @@ def _take_observation(d: Deployment, seen: Observation, mono: float, same: objec
     worker.observation = seen
     if seen.session_id and worker.session_id != seen.session_id:
         worker.session_id = seen.session_id  # logs of the version before name no server
+    if seen.host:
+        worker.host = seen.host
     if worker.answered:
         worker.answered = seen.activity == "waiting" or seen.why == ANSWERED
     if seen.background or worker.background_mono:

@@ -141,7 +141,7 @@ class Launched(Fact, frozen=True):
         worker = worker_of(d, event)
         d.intents.pop(worker.intent, None)
         d.intents.pop(worker.prompt, None)
-        worker.intent, worker.session_id = 0, self.session_id
+        worker.intent, worker.session_id, worker.host = 0, self.session_id, ""
         for name in worker.units:
             d.units[name].begun = True
         worker.unbegun = False
