@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -45,9 +45,9 @@ def jobs() -> Iterator[Figure]:
 
 def _submitted(cluster: slurm.Cluster, count: int) -> Figure:
     place = Place()
-    executor = _executor(cluster, place.path, "closed")
+    executor = slurm_executor(cluster, place.path, "closed")
     began = time.perf_counter()
-    made = executor.submit([_start(place.path, n) for n in range(count)])
+    made = executor.submit([slurm_start(place.path, n) for n in range(count)])
     took = time.perf_counter() - began
     assert all(one.session_id for one in made)
     place.end()
@@ -56,7 +56,7 @@ def _submitted(cluster: slurm.Cluster, count: int) -> Figure:
 
 def _checked(cluster: slurm.Cluster, count: int) -> Iterator[Figure]:
     """Yield what a check of so many queued workers takes, beside the call of `squeue` alone."""
-    with _night("slurm", {"partition": "closed"}, count, cluster.env) as place:
+    with elsewhere_night("slurm", {"partition": "closed"}, count, cluster.env) as place:
         argv = ("squeue", "--me", "--noheader", "--array", "--states=all", "-O", "JobArrayID,JobID,State,Name:64")
         yield from spent_in_turn(
             f"check, {count:,} queued workers",
@@ -72,8 +72,8 @@ def _checked(cluster: slurm.Cluster, count: int) -> Iterator[Figure]:
 def _terminal(cluster: slurm.Cluster) -> Iterator[Figure]:
     """Yield how long the screen of a job takes to read, and a line to be typed, beside a step that does nothing."""
     place = Place()
-    executor = _executor(cluster, place.path, "agents")
-    (made,) = executor.submit([_start(place.path, 0)])
+    executor = slurm_executor(cluster, place.path, "agents")
+    (made,) = executor.submit([slurm_start(place.path, 0)])
     until(lambda: executor.poll().seen[0].phase == "running", 60)
     raw = cluster.run("squeue", "-h", "-o", "%A").split()[0]
     step = ("srun", f"--jobid={raw}", "--overlap", "--quiet", "--ntasks=1", "--nodes=1", "--mpi=none", "true")
@@ -93,14 +93,14 @@ def _terminal(cluster: slurm.Cluster) -> Iterator[Figure]:
     place.end()
 
 
-def _executor(cluster: slurm.Cluster, place: Path, partition: str) -> Slurm:
+def slurm_executor(cluster: slurm.Cluster, place: Path, partition: str) -> Slurm:
     plan = Plan(name="night", units=UnitsSpec(items=("x",)), slurm=SlurmSpec(partition=partition))
     (place / "night").mkdir(exist_ok=True)
     found = SlurmBackend().place(plan, str(place / "night"), cluster.env)
     return Slurm(found, str(place / "night"), cluster.env)
 
 
-def _start(place: Path, number: int) -> Start:
+def slurm_start(place: Path, number: int) -> Start:
     argv = ("/bin/sh", "-c", "echo ready; exec sleep 3000")
     return Start(session=f"s{number}", mark=f"m/{number}/1@b", argv=argv, cwd=str(place))
 
@@ -113,7 +113,9 @@ def hosts() -> Iterator[Figure]:
     with sshd.running_hosts() as there:
         for count in SPREAD:
             slots = {name: count // len(sshd.HOSTS) for name in sshd.HOSTS}
-            with _night("ssh", {"hosts": slots, "config": str(there.config)}, count, {"PATH": sshd.PATH}) as place:
+            with elsewhere_night(
+                "ssh", {"hosts": slots, "config": str(there.config)}, count, {"PATH": sshd.PATH}
+            ) as place:
                 yield from spent_in_turn(
                     f"check, {count} workers on {len(sshd.HOSTS)} hosts",
                     partial(place.run, *CHECK),
@@ -133,12 +135,21 @@ def _called(there: sshd.SshHosts) -> Spent:
 
 
 @contextmanager
-def _night(executor: str, table: Mapping[str, Any], workers: int, env: Mapping[str, str]) -> Iterator[Place]:
-    """Yield a place with a deployment `night` elsewhere, at which a check has looked."""
+def elsewhere_night(
+    executor: str,
+    table: Mapping[str, Any],
+    workers: int,
+    env: Mapping[str, str],
+    changed: Callable[[dict[str, Any], Path], None] | None = None,
+    command: str = "sleep 3000",
+) -> Iterator[Place]:
+    """Yield a place with a deployment `night` elsewhere, at which a check has looked; `changed` may change its plan."""
     place = Place()
     place.env = {**place.env, **env}
-    file = place.plan("night", workers, "sleep 3000", tables={executor: dict(table)})
+    file = place.plan("night", workers, command, tables={executor: dict(table)})
     plan = json.loads(file.read_text())
+    if changed is not None:
+        changed(plan, place.path)
     del plan["workers"]["socket"]
     plan["workers"]["executor"] = executor
     file.write_text(json.dumps(plan))

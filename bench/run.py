@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 
-from bench import calling, checks, cluster, confining, durable, growth, nights, wall, watching
+from bench import calling, checks, cluster, confining, durable, elsewhere, growth, nights, wall, watching
 from bench.figures import Figure, keep, line
 
 BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -23,6 +23,7 @@ BENCHES: dict[str, Callable[[], Iterator[Figure]]] = {
         growth.decisions, growth.rehearse, growth.queues, growth.plan, wall.wall,
         durable.append, durable.replay, durable.audit, durable.loading, durable.resume, durable.writers,
         confining.confine, calling.mcp, calling.deliver, cluster.jobs, cluster.hosts,
+        elsewhere.terminals, elsewhere.loss, elsewhere.lengths,
     )
 }  # fmt: skip
 """Name -> what measures; its docstring says how, and is on the page."""

@@ -29,6 +29,8 @@ FAKETIME = next(map(str, Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 _NODES = 3
 ANSWER_S = 30.0
 """Seconds in which a controller that runs is to answer, however busy it is."""
+AGAIN_S = 20.0
+"""Seconds after which a node's daemon is started again that does not run."""
 _CONFIGURATION = """\
 ClusterName=fixture
 SlurmctldHost=HOST(127.0.0.1)
@@ -107,8 +109,24 @@ class Cluster:
         for name in self.nodes:
             (self.place / f"spool-{name}").mkdir()
             self.node(name)
-        idle = ("sinfo", "-h", "-p", "agents", "-t", "idle", "-o", "%D")
-        until(lambda: self.run(*idle).strip() == str(len(self.nodes)), 60 + len(self.nodes))
+        self._await_nodes()
+
+    def _await_nodes(self) -> None:
+        """Wait until all nodes are idle. A daemon that does not run after a while is started again."""
+        idle, again = ("sinfo", "-h", "-p", "agents", "-t", "idle", "-o", "%D"), time.monotonic() + AGAIN_S
+
+        def ready() -> bool:
+            nonlocal again
+            if self.run(*idle).strip() == str(len(self.nodes)):
+                return True
+            if time.monotonic() > again:
+                again = time.monotonic() + AGAIN_S
+                for name in self.nodes:
+                    if not self.pid(name):
+                        self.node(name)
+            return False
+
+        until(ready, 60 + len(self.nodes))
 
     def node(self, name: str, mounts: str = "") -> None:
         """Start a node's daemon, with what it is to have mounted before: words of a shell."""
