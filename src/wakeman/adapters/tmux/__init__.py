@@ -27,7 +27,6 @@ from wakeman.adapters.asking import Told, ask
 from wakeman.adapters.tmux.listing import (
     OWN,
     PANE_FIELDS,
-    SERVER,
     TEXT_FIELDS,
     is_tmux,
     lives,
@@ -164,12 +163,13 @@ class Tmux:
         cut = f"~{os.urandom(6).hex()}~"  # random, so that no title can contain it
         facts = ",".join(f"#{{{name}}}" for name in PANE_FIELDS)
         try:
-            row = cut + cut.join((facts, *(f"#{{{name}}}" for name in TEXT_FIELDS)))
-            ran = self._ask("list-panes", "-a", "-F", row, ";", "display-message", "-p", cut + SERVER)
+            ran = self._ask(
+                "list-panes", "-a", "-F", cut + cut.join((facts, *(f"#{{{name}}}" for name in TEXT_FIELDS)))
+            )
         except ProgramError as error:
             return Listing("unknown", why=str(error))
         if ran.code and EMPTY in ran.err:
-            ran = self._ask("display-message", "-p", SERVER)
+            ran = self._ask("display-message", "-p", "#{pid}:#{start_time}")
             if not ran.code:
                 return Listing("up", ran.out.strip())
         if ran.code:
