@@ -83,7 +83,7 @@ def test_of_a_module_that_was_changed_only_what_differs_is_broken() -> None:
     ("name_", "file"),
     [
         ("OUTAGE_PAUSE_MIN", "core/log/facts/worker.py"),  # a constant, where it stands
-        ("DEFAULT_EXECUTOR", "engine/start/prepare.py"),  # a default of a key, where the key is read
+        ("DEFAULT_EXECUTOR", "engine/start/faults.py"),  # a default of a key, where the key is read
         ("WORKER_RULES", "core/policy/worker_rows.py"),
     ],
 )

@@ -77,6 +77,12 @@ def on_a_queue(ready: PreparedPlan, queue: QueueModel) -> None:
     assert "complete" == course.outcome
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _warm() -> None:
+    """Load what the first rehearsal of a process loads: it would count as a cost of the smaller one."""
+    on_a_queue(prepared(1), QueueModel(1, 1, wait=Spread(60.0, exponential=True), fails=7200.0))
+
+
 def halfway(workers: int) -> Deployment:
     """Return a deployment of which half is verified, a tenth at work, and the rest waits."""
     d, at = Deployment(), night(1)[0].at

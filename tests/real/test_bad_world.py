@@ -139,7 +139,7 @@ def test_a_worker_whose_server_is_gone_is_lost_and_the_next_check_starts_it_agai
     assert server != rig.server()
 
 
-def test_a_server_that_is_killed_costs_an_attempt_and_no_unit(rig: Rig) -> None:
+def test_a_server_that_is_killed_costs_no_attempt_and_no_unit(rig: Rig) -> None:
     up(rig)
     settled(rig, "night_a", "night_b")
 
@@ -148,6 +148,10 @@ def test_a_server_that_is_killed_costs_an_attempt_and_no_unit(rig: Rig) -> None:
     until(lambda: {2} == {w["attempt"] for w in rig.status()["workers"]}, 60)
     until(lambda: {"night_a", "night_b"} == rig.panes().keys(), 30)
     assert (2, 1) == (rig.status()["units"]["total"], len(rig.alarms()))
+    ends = [event["data"] for event in rig.events() if event["type"] == "exited"]
+    assert [("machine", True, True)] * 2 == [
+        (end["ended_by"], end["free"], "its tmux server is gone" in end["why"]) for end in ends
+    ]
 
 
 def test_a_hung_server_is_said_within_bounds_and_decides_nothing(rig: Rig) -> None:

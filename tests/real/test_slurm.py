@@ -480,6 +480,50 @@ def test_who_is_queued_can_be_ended_and_shows_nothing(rig: SlurmRig, cluster: Cl
     assert [] == cluster.jobs()
 
 
+def test_who_is_queued_does_not_begin_in_a_pause_and_is_submitted_again_behind_it(
+    rig: SlurmRig, cluster: Cluster
+) -> None:
+    filler = cluster.tell("sbatch", "--parsable", "--licenses=anthropic:2", "--wrap=sleep 600").strip()
+    until(lambda: cluster.queue("-j", filler, "-t", "R", "-o", "%i").strip(), 30)
+    rig.night(MAKES, "licenses = { anthropic = 1 }")
+    _waits_for(rig, "Licenses")
+    paused = rig.run("pause", "night")
+    left = set(cluster.jobs()) - {filler}
+    cluster.tell("scancel", filler)
+    rig.run("check", "night")
+    begun = os.listdir(rig.place / "out") if (rig.place / "out").exists() else []
+    rig.run("unpause", "night")
+    until(lambda: not cluster.jobs(), 60)
+    rig.ends()
+
+    assert (0, set(), []) == (paused.returncode, left, begun)
+    assert {("queue", True)} == {
+        (event["data"]["ended_by"], event["data"]["free"]) for event in rig.of("exited") if event["attempt"] == 1
+    }
+    assert [2] * len(WORKERS) == [worker["attempt"] for worker in rig.status()["workers"]]
+    assert len(WORKERS) == len({(rig.place / "out" / key).read_text() for key in "abcdefg"})
+    assert "complete" == rig.status()["outcome"], rig.trail()
+    assert 0 == rig.run("audit", "night").returncode
+
+
+def test_who_is_queued_when_the_night_is_out_of_time_is_taken_out_and_who_has_begun_runs_on(
+    rig: SlurmRig, cluster: Cluster
+) -> None:
+    plan = PLAN.replace("[wake]", '[limits]\ngive_up = "2s"\n[wake]').replace("EXTRA", "licenses = { anthropic = 1 }")
+    rig.write(plan.replace("COMMAND", WAITS + MAKES))
+    assert 0 == rig.run("up", "wakeman.toml").returncode
+    until(lambda: 2 == len(cluster.queue("--me", "-t", "R", "-o", "%i").split()), 30)
+    until(lambda: 0 == rig.run("check", "night").returncode and "open" != rig.status()["outcome"], 60)
+    running = cluster.queue("--me", "-t", "PD,R", "-o", "%t").split()
+    cluster.tell("scancel", "--me")
+    until(lambda: not cluster.jobs(), 60)
+
+    assert ["R", "R"] == running
+    assert "partial" == rig.status()["outcome"], rig.trail()
+    assert len(WORKERS) - 2 == len({event["worker"] for event in rig.of("exited")})
+    assert 0 == rig.run("audit", "night").returncode
+
+
 def test_what_the_site_refuses_begins_nothing_and_is_said_in_its_words(rig: SlurmRig) -> None:
     rig.write(PLAN.replace("COMMAND", MAKES).replace("EXTRA", 'partition = "nowhere"'))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -10,11 +11,16 @@ import pytest
 from msgspec.structs import replace
 from tests.play import NAME, Play
 
-from wakeman.adapters.memory import Act, MemorySessions
+from wakeman.adapters.memory import Act, MemorySessions, MemoryWorld
 from wakeman.core.errors import PlanError
 from wakeman.core.log import events as e
-from wakeman.ports import Listing
+from wakeman.core.policy.tables import Decision, Row
+from wakeman.core.queueing import QueueModel
+from wakeman.engine.effects.end import to_end
+from wakeman.engine.requests import request
+from wakeman.ports import Listing, Report
 
+HOUR = Act(seconds=1800)
 HANGS = {"w0": Act(hangs=True, stops_after=0)}
 
 
@@ -49,6 +55,92 @@ def test_a_worker_that_is_queued_waits_for_hours_and_nothing_runs_against_it() -
         worker.observation and worker.observation.session,
     )
     assert {"sleep"} == set(play.rows(without=("launch",)))
+
+
+def test_who_waits_in_a_queue_never_begins_once_it_is_out_of_time() -> None:
+    play = Play(workers=2, units=2, acts=HANGS | {"w1": HANGS["w0"]}, plan={"limits": {"give_up": 1200}})
+    play.up()
+    shown(play, phase="queued", why="waits for room")
+    play.go(minutes=60)
+
+    asked = [event.worker for event in play.events if isinstance(event.data, e.Intended) and event.data.action == "end"]
+    ended = play.deployment.workers["w0"]
+    assert (["w0"], ["w1"]) == (asked, list(play.stage.sessions.playing))
+    assert ("partial", "exited", "wakeman") == (play.deployment.outcome, ended.state, ended.ended_by)
+    assert not play.judged()
+
+
+def on_one_slot(first: Act = HOUR) -> Play:
+    """Begin a deployment of three workers of an hour each, of whom a queue lets one run at a time."""
+    acts = {"w0": first, "w1": HOUR, "w2": HOUR}
+    play = Play(units=2, acts=acts, stage=MemoryWorld(queue=QueueModel(1, 1)))
+    play.up()
+    play.go(minutes=10)
+    return play
+
+
+def begun_of(play: Play) -> list[str]:
+    """List whose programs the queue has let begin."""
+    return [name for name, p in play.stage.sessions.playing.items() if p.phase != "queued"]
+
+
+def test_who_waits_in_a_queue_does_not_begin_in_a_pause_and_is_launched_again_behind_it() -> None:
+    play = on_one_slot()
+    request(play.stage.world("pause:1"), NAME, "pause")
+    play.go(minutes=180)
+    assert ["w0"] == begun_of(play)
+    assert 1 == play.rows().count("withdraw")
+
+    request(play.stage.world("unpause:1"), NAME, "unpause")
+    play.go()
+
+    assert "complete" == play.deployment.outcome
+    assert [("queue", True), ("queue", True)] == [
+        (event.data.ended_by, event.data.free)
+        for event in play.events
+        if isinstance(event.data, e.Exited) and event.data.ended_by != "itself"
+    ]
+    assert [1, 1, 1] == [worker.spent for worker in play.deployment.workers.values()]
+    assert not play.judged()
+
+
+def test_who_waits_in_a_queue_does_not_begin_while_a_usage_limit_lasts() -> None:
+    play = on_one_slot(first=Act(seconds=900, stops_after=1, code=1))
+    resets = play.stage.clock.at + timedelta(hours=5)
+    play.stage.harness.end = Report("limited", "You've hit your limit", resets)
+    play.go(minutes=240)
+    began = [event.worker for event in play.events if isinstance(event.data, e.Started)]
+    assert "w2" not in began
+    assert {"launch", "withdraw", "sleep"} == set(play.rows())
+
+    play.stage.harness.end = Report()
+    play.stage.acts.clear()
+    play.go()
+
+    assert ("complete", {1}) == (play.deployment.outcome, {w.spent for w in play.deployment.workers.values()})
+    assert not play.judged()
+
+
+@pytest.mark.parametrize(
+    ("row", "limits", "chosen"),
+    [
+        ("halt", {"max_tokens": 1}, ["w0"]),
+        ("halt", {"max_tokens": 1, "over": "stop"}, ["w0", "w1"]),
+        ("give up", {}, ["w0"]),
+        ("give up", {"give_up_do": "stop"}, ["w0", "w1"]),
+        ("stop", {}, ["w0", "w1"]),
+        ("withdraw", {}, ["w0"]),
+    ],
+)
+def test_who_has_begun_is_ended_with_those_that_wait_only_where_the_plan_says_so(
+    row: Row, limits: dict[str, Any], chosen: list[str]
+) -> None:
+    play = Play(workers=2, units=2, acts=HANGS | {"w1": HANGS["w0"]}, plan={"limits": limits})
+    play.up()
+    shown(play, phase="queued")
+    play.go(minutes=6)
+
+    assert chosen == [one.name for one in to_end(play.deployment, Decision(row=row))]
 
 
 def test_a_worker_that_comes_out_of_the_queue_runs() -> None:

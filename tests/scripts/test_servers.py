@@ -74,6 +74,25 @@ def test_the_workers_of_a_server_that_died_are_lost_to_the_machine_and_cost_no_a
     assert [1, 1] == [worker.spent for worker in play.deployment.workers.values()]  # of the attempts that follow
 
 
+@pytest.mark.parametrize(
+    ("code", "gone", "who"),
+    [(129, True, "machine"), (129, False, "itself"), (1, True, "itself"), (0, True, "itself")],
+    ids=["hung up", "hung up by somebody else", "a status of its own", "done"],
+)
+def test_who_is_hung_up_on_by_a_server_that_dies_has_not_failed(*, code: int, gone: bool, who: str) -> None:
+    play = begun()
+    play.stage.files.write(f"/state/{NAME}/attempts/w0.1/exit", f"{code}\n".encode())
+    if gone:
+        play.stage.sessions.leave()
+    else:
+        del play.stage.sessions.playing["w0"]
+    check(play.stage.world(), NAME)
+
+    (end,) = [event.data for event in play.events if isinstance(event.data, Exited) and event.worker == "w0"]
+    assert (who, gone and code == 129) == (end.ended_by, "its tmux server is gone" in end.why)
+    assert (who == "machine") == end.free
+
+
 def test_a_session_that_somebody_ended_is_lost_and_its_server_is_not_to_blame() -> None:
     play = begun()
     del play.stage.sessions.playing["w0"]

@@ -359,6 +359,16 @@ def a_session_waits_for_an_hour(*, power: bool = False) -> object:
     return night.rest()
 
 
+def a_person_pauses_while_sessions_wait() -> object:
+    """They are taken out of the queue, and launched again behind the pause."""
+    night = StagedElsewhere()
+    night.jobs.waits = lambda: 3600
+    night.end(night.upped())
+    night.begin("hand", lambda world: request(world, NAME, "pause"))
+    night.end(night.crew.actors[-1])
+    return night.rest()
+
+
 # --- schedules of sessions that somebody else has started -----------------------------------------------------------
 
 HANGS = Role(hangs=True, stops_after=0)
@@ -592,6 +602,9 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "queued is taken for ended": Mutant(
         transitions._live_facts, (('case "queued" | "unknown":', 'case "unknown":'),), a_session_waits_for_an_hour
+    ),
+    "who waits in a queue begins in a pause": Mutant(
+        limits.withholds, (("d.paused_at or d.barred", "d.barred"),), a_person_pauses_while_sessions_wait
     ),
     "what a queued session begins with is lost with the power": Mutant(
         compose.submit,

@@ -34,7 +34,8 @@ from wakeman.core.log.events import (
 from wakeman.core.log.state import apply
 from wakeman.core.model import Deployment, attempt_id
 from wakeman.core.names import branch
-from wakeman.core.policy.limits import staggered
+from wakeman.core.policy.attempts import is_queued
+from wakeman.core.policy.limits import reset, staggered
 from wakeman.core.policy.outbox import is_owed
 
 LOOKS_APART_S = 700
@@ -426,6 +427,8 @@ class Rules:
         """
         self.step()
         d = self.d
+        if checked:
+            self._all_withheld()
         if self.visitor is not None:
             theirs, mark = self.visitor
             _must(
@@ -451,6 +454,15 @@ class Rules:
             # One that is due this moment is about to fire.
             _must(max(dues) >= self.scene.clock.at, "a check came to its end, and every alarm is overdue")
             self._launch_follows()
+
+    def _all_withheld(self) -> None:
+        """Check that of those seen to wait in a queue none is left to begin while nothing may start."""
+        d = self.d
+        if d.outcome != "open" or not (d.paused_at or d.barred or reset(d)):
+            return
+        seen = [worker for worker in d.workers.values() if is_queued(worker) and not worker.ends]
+        left = [worker.name for worker in seen if attempt_id(d, worker) in self.scene.sessions.waiting]
+        _must(not left, f"{left} may begin, and nothing is to start")
 
     def _launch_follows(self) -> None:
         """Check that somebody looks when a launch is due that waits for the stagger alone."""

@@ -18,6 +18,7 @@ from wakeman.core.model import (
     Plan,
     Review,
     ReviewSpec,
+    Session,
     Unit,
     UnitsSpec,
     UnitState,
@@ -84,6 +85,12 @@ def unit(d: Deployment, name: str = "w/1", **fields: object) -> Deployment:
     return d
 
 
+def queued(*, session: Session = "queued", **fields: Any) -> WorkerState:
+    """Return a worker whose first attempt waits in a queue, as the last look saw it."""
+    return worker(**{"state": "launched", "observation": Observation("w", 1, session), **fields})
+
+
+WAITS = queued()
 REVIEW = VerifySpec(agent="judge", review=ReviewSpec(of="all", rounds=1))
 
 
@@ -104,6 +111,7 @@ ALL = CleanupSpec(when="all")
 SPENT: dict[str, Any] = {"counted": 3600.0}
 STOP_AT = LimitsSpec(give_up=3600.0, give_up_do="stop")
 HALT = LimitsSpec(over="stop", max_tokens=9)
+LEAVES = LimitsSpec(max_tokens=9)
 PLACE_TAKEN = Verdict("u", marks=MARKS, foreign=(STRANGE,))
 
 FACTS: list[tuple[str, bool, Deployment]] = [
@@ -127,11 +135,26 @@ FACTS: list[tuple[str, bool, Deployment]] = [
     ("spent", False, unit(deployment(worker(), workers=STAGED), rounds=2, staged=PLACE_TAKEN)),
     ("spent", True, changed(deployment(worker(state="running"), limits=LimitsSpec(give_up=3600.0)), **SPENT)),
     ("spent", False, changed(deployment(worker(state="running"), limits=LimitsSpec(give_up=3601.0)), **SPENT)),
-    ("ends", True, deployment(worker(), limits=STOP_AT)),
+    ("ends", True, deployment(worker(state="running"), limits=STOP_AT)),
+    ("ends", False, deployment(worker(), limits=STOP_AT)),
     ("ends", False, deployment(worker())),
-    ("halts", True, deployment(worker(usage=Usage(input=9)), limits=HALT)),
-    ("halts", False, deployment(worker(usage=Usage(input=8)), limits=HALT)),
-    ("halts", False, deployment(worker(usage=Usage(input=9)), limits=LimitsSpec(max_tokens=9))),
+    ("halts", True, deployment(worker(state="running", usage=Usage(input=9)), limits=HALT)),
+    ("halts", False, deployment(worker(usage=Usage(input=9)), limits=HALT)),
+    ("halts", False, deployment(worker(state="running", usage=Usage(input=8)), limits=HALT)),
+    ("halts", False, deployment(worker(state="running", usage=Usage(input=9)), limits=LEAVES)),
+    ("ends", True, changed(deployment(WAITS), edition=9)),
+    ("ends", True, changed(deployment(worker(), WAITS), edition=9)),
+    ("ends", False, changed(deployment(WAITS), edition=8)),
+    ("ends", False, changed(deployment(worker(state="launched")), edition=9)),
+    ("ends", False, changed(deployment(queued(session="running")), edition=9)),
+    ("ends", False, changed(deployment(queued(session="unknown")), edition=9)),
+    ("ends", False, changed(deployment(queued(attempt=2)), edition=9)),
+    ("ends", False, changed(deployment(queued(state="exited")), edition=9)),
+    ("halts", True, changed(deployment(queued(usage=Usage(input=9)), limits=LEAVES), edition=9)),
+    ("halts", True, changed(deployment(queued(usage=Usage(input=9)), limits=HALT), edition=9)),
+    ("halts", False, changed(deployment(queued(usage=Usage(input=8)), limits=LEAVES), edition=9)),
+    ("halts", False, changed(deployment(worker(usage=Usage(input=9)), limits=LEAVES), edition=9)),
+    ("halts", False, changed(deployment(queued(usage=Usage(input=9)), limits=LEAVES), edition=8)),
     ("short", True, deployment(worker())),
     ("short", False, deployment(worker(), done=True)),
     ("short", False, changed(deployment(worker()), paused_at=NOW)),

@@ -45,9 +45,10 @@ from wakeman.core.model import (
     WorkerState,
 )
 from wakeman.core.policy import notice
+from wakeman.core.policy.attempts import is_queued
 from wakeman.core.policy.dialogs import CUT, fingerprint
 from wakeman.core.policy.needs import needs, sentence, waiting_for
-from wakeman.core.policy.worker_needs import NAMES_MAX, in_words, is_queued, last_sign, names
+from wakeman.core.policy.worker_needs import NAMES_MAX, in_words, last_sign, names
 
 INTERACTIVE = WorkersSpec(mode="interactive")
 AT_WORK: dict[str, Any] = {"looked_at": NOW, "mono": 1000.0, "boot": "b", "edition": 3}
@@ -969,5 +970,5 @@ def test_one_that_has_ended_is_silent_since_its_end() -> None:
 def test_only_what_its_last_observation_saw_in_a_queue_is_queued(attempt: int, session: Any, waits: bool) -> None:
     seen = Observation("w", attempt, session)
 
-    assert waits == is_queued(WorkerState(name="w", session="w", attempt=1, observation=seen))
+    assert waits == is_queued(WorkerState(name="w", session="w", state="launched", attempt=1, observation=seen))
     assert not is_queued(WorkerState(name="w", session="w", attempt=1))

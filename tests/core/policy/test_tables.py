@@ -69,9 +69,11 @@ def of_the_deployment(facts: Facts) -> Answer:
     if made and not facts["unreviewed"]:
         return "wrap up", ("sample", "move", "sweep", "close")
     if facts["spent"]:
-        return "give up", ("end",) if facts["alive"] and facts["ends"] else ("close",)
-    if facts["halts"] and facts["alive"]:
+        return "give up", ("end",) if facts["ends"] else ("close",)
+    if facts["halts"]:
         return "halt", ("end",)
+    if facts["withheld"]:
+        return "withdraw", ("end",)
     if facts["short"]:
         return "clean up", ("enrol",)
     if made and facts["reviewable"]:

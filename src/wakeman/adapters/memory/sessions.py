@@ -182,7 +182,7 @@ class MemorySessions:
         return Listing(
             state="up",
             server=self.server,
-            seen=tuple(p.info(name) for name, p in self.playing.items()),
+            seen=tuple([p.info(name) for name, p in self.playing.items()]),  # a generator costs as many calls again
         )
 
     def submit(self, starts: Sequence[Start]) -> list[Made]:

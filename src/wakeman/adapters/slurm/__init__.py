@@ -22,7 +22,7 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -303,7 +303,7 @@ class Slurm:
         self._scancel([self._batches.step_of(task) for task in steps if not task.gone], "--signal=TERM")
         self._scancel([self._batches.step_of(task) for task in steps if task.gone])  # it did not end by itself
         self._batches.cancelled(task for task, _ in found)
-        self._settle({task.batch for task, _ in found})
+        self._settle()
         return len(found)
 
     def _note_lost(self) -> None:
@@ -324,11 +324,11 @@ class Slurm:
             if told.code and UNSURE.search(slurm_words(told)):
                 raise ProgramError(f"slurm: {slurm_words(told)}", "sinfo")
 
-    def _settle(self, batches: Iterable[str]) -> None:
-        """Move batches away of which nothing is listed any more."""
-        self._known = self._batches.kept(), self._known[1] if self._known else Queue()
-        listed = {task.batch for task, _ in self._sessions()}
-        for batch in set(batches) - listed:
+    def _settle(self) -> None:
+        """Move batches away of which something was cancelled, and nothing is listed any more."""
+        tasks, queue = self._batches.kept(), self._known[1] if self._known else Queue()
+        self._known = tasks, queue
+        for batch in {task.batch for task in tasks if task.gone} - {task.batch for task, _ in self._sessions()}:
             self._batches.settle(batch)
 
     def host_of(self, session_id: str) -> str:

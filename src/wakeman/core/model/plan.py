@@ -440,7 +440,8 @@ class LimitsSpec(Spec, frozen=True):
     """Time after which the deployment ends as partial. Not counted: while the machine sleeps or is off, while paused,
     while every worker waits for a usage limit."""
     give_up_do: Literal["leave", "stop"] = "leave"
-    """If workers are still alive then: `leave` lets them run unsupervised, `stop` ends them first."""
+    """If workers are still alive then: `leave` lets them run unsupervised, `stop` ends them first. Those that wait in a
+    queue are taken out of it either way."""
     memory: Bytes = 0
     """Free memory required for each launch; with less, a worker stays pending. 0 uses the known requirement of its
     client."""
@@ -449,7 +450,8 @@ class LimitsSpec(Spec, frozen=True):
     max_tokens: Count | None = None
     """Tokens, input and output together, as far as clients report them; once reached, no worker is launched."""
     over: Literal["leave", "stop"] = "leave"
-    """Beyond `max_cost` or `max_tokens`: `leave` lets running workers continue, `stop` ends them."""
+    """Beyond `max_cost` or `max_tokens`: `leave` lets running workers continue, `stop` ends them. Those that wait in a
+    queue are taken out of it either way."""
     wait: bool = True
     """After a worker has met a usage limit, launch none until it resets, and do not count the attempt; `false` treats
     it like any other failure."""

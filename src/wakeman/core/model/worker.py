@@ -26,10 +26,10 @@ observed, so nothing is decided."""
 Activity = Literal["busy", "idle", "waiting", "limited", "error", "unknown"]
 """`busy`: at work; `idle`: at an empty prompt; `waiting`: it asks for something; `limited`: at a usage limit; `error`:
 it shows an error; `unknown`: cannot be determined."""
-EndedBy = Literal["", "itself", "wakeman", "person", "limit", "machine", "launch", "time"]
+EndedBy = Literal["", "itself", "wakeman", "person", "limit", "machine", "launch", "time", "queue"]
 """`itself`: the program ended; `wakeman`: a row ended it; `time`: it had lasted for `stuck.longest`; `person`: a verb
 or a signal by hand; `limit`: a usage limit; `machine`: a restart, a lost server, too little memory; `launch`: it never
-started; empty: not known."""
+started; `queue`: it was taken out of a queue, as nothing may start; empty: not known."""
 Fault = Literal["", "auth", "billing", "outage", "conversation"]
 """`auth`: the client's key or login was refused; `billing`: nothing is left to pay with; `outage`: its service is
 overloaded or cannot be reached; empty: no such refusal."""

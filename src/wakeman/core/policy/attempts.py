@@ -20,6 +20,12 @@ BACKOFF_MAX_S = 300.0
 """Seconds of back-off at most, without jitter."""
 
 
+def is_queued(worker: WorkerState) -> bool:
+    """Return whether the session of a worker's attempt waits in a queue of its executor."""
+    seen = worker.observation
+    return worker.live and seen is not None and seen.attempt == worker.attempt and seen.session == "queued"
+
+
 def reset_is_due(d: Deployment, worker: WorkerState) -> bool:
     """Return whether a live worker is to be notified that its limit has reset; one worker per observation."""
     if worker.reason != "limited":
@@ -116,9 +122,11 @@ def retry_delay(d: Deployment, worker: WorkerState) -> float:
     """Return the seconds until an exited worker may be retried: its back-off, or the stagger after a reset.
 
     Shape: the jitter is computed from the names of the deployment and of the attempt, so a replay gets the same.
-    Boundary: 0 after an end that is no fault of the worker or its launch: a restart of the machine, a hang-up.
+    Boundary: 0 after an end that is no fault of the worker or its launch: a restart of the machine, a hang-up, a queue
+    that it was taken out of.
     """
-    if not d.edition or worker.ended_by == "machine" or worker.code == HUNG_UP_STATUS or worker.boot != d.boot:
+    blameless = worker.ended_by in ("machine", "queue")
+    if not d.edition or blameless or worker.code == HUNG_UP_STATUS or worker.boot != d.boot:
         return 0.0
     if worker.ended_by == "limit":
         first = worker is next(w for w in d.workers.values() if w.ended_by == "limit" and owed(d, w) and not w.intent)

@@ -6,10 +6,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from wakeman.core.model import EDITION_PROGRESS_MIN, Deployment, UnitState
 from wakeman.core.policy import review
-from wakeman.core.policy.attempts import attempt_is_over, missing
-from wakeman.core.policy.limits import due_launches, elapsed, holds_back, over_budget, tokens, used, window_words
+from wakeman.core.policy.attempts import attempt_is_over, is_queued, missing
+from wakeman.core.policy.limits import (
+    due_launches,
+    elapsed,
+    holds_back,
+    over_budget,
+    tokens,
+    used,
+    window_words,
+    withholds,
+)
 from wakeman.core.policy.staging import held_up
-from wakeman.core.policy.tables import DEPLOYMENT_RULES, HOLDABLE, Decision, choose
+from wakeman.core.policy.tables import DEPLOYMENT_RULES, EDITION_QUEUED_MIN, HOLDABLE, Decision, choose
 from wakeman.core.text import as_data
 
 CHECK_WORDS_CHARS_MAX = 2000
@@ -42,15 +51,18 @@ def deployment_facts(d: Deployment) -> dict[str, bool]:
     rests = _resting(d, unfinished)
     left = not unfinished.keys() <= rests.keys()
     cleanable = left and (ended or d.plan.cleanup.when == "each")
+    alive = bool(d.steady) or any(worker.live or worker.processes or worker.intent for worker in d.unsettled)
+    queued = d.edition >= EDITION_QUEUED_MIN and any(map(is_queued, d.unsettled))
     nothing_left = ended and not complete and not left and not rests and not held_up(d, d.units)
     return {
         "down": bool(d.down),
-        "alive": bool(d.steady) or any(worker.live or worker.processes or worker.intent for worker in d.unsettled),
+        "alive": alive,
         "ended": ended,
         "complete": complete,
         "spent": nothing_left or elapsed(d) >= d.plan.limits.give_up,
-        "ends": d.plan.limits.give_up_do == "stop",
-        "halts": d.plan.limits.over == "stop" and over_budget(d),
+        "ends": queued or (alive and d.plan.limits.give_up_do == "stop"),
+        "halts": (queued or (alive and d.plan.limits.over == "stop")) and over_budget(d),
+        "withheld": queued and withholds(d),
         "short": cleanable and not d.paused_at,
         "heard": bool(review.ready(d)),
         "unreviewed": complete and bool(review.unreviewed(d)),
@@ -148,6 +160,7 @@ _WHY: Mapping[str, Callable[[Deployment], str]] = {
     "wrap up": _done,
     "give up": lambda d: f"{_done(d)}, {elapsed(d):.0f} s spent",
     "halt": lambda d: f"{_done(d)}; used ${used(d).cost or 0.0:.2f}, {tokens(d)} tokens",
+    "withdraw": lambda d: f"{_done(d)}; {'paused' if d.paused_at else d.barred or 'a usage limit lasts'}",
     "clean up": lambda d: f"{_done(d)}; undone by {_some(list(short(d)))}",
     "launch": lambda d: "; ".join(filter(None, (_some(due_launches(d)), window_words(d)))),
     "sleep": lambda d: "; ".join(filter(None, (_done(d), window_words(d) if holds_back(d) else ""))),

@@ -32,6 +32,14 @@ def launches_barred(d: Deployment) -> bool:
     return breaker_open(d) or bool(d.barred) or over_budget(d) or reset(d) is not None or outage_holds(d)
 
 
+def withholds(d: Deployment) -> bool:
+    """Return whether those that wait in a queue may not begin: paused, a key or money refused, or a usage limit lasts.
+
+    Boundary: not in an outage, which is over sooner than a queue; nor by the circuit breaker, which is about launches.
+    """
+    return bool(d.paused_at or d.barred) or reset(d) is not None
+
+
 def outage_holds(d: Deployment) -> bool:
     """Return whether nobody may try the service now: it did not answer a while ago, or one worker tries it."""
     return bool(d.outage) and (bool(d.probe) or _outage_left(d) > 0)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from wakeman.core.log.facts.fact import count
 from wakeman.core.model import Deployment, WorkerState
 from wakeman.core.policy import notice, outbox
+from wakeman.core.policy.attempts import is_queued
 from wakeman.core.policy.deployment_rows import resting, short, undone
 from wakeman.core.policy.limits import holds_back, launches_barred, to_launch, tokens, used, window_words
 from wakeman.core.policy.worker_needs import (
@@ -22,7 +23,6 @@ from wakeman.core.policy.worker_needs import (
     Remedy,
     exhausted_need,
     folded,
-    is_queued,
     names,
     oldest,
     worker_need,
@@ -152,7 +152,7 @@ def _queue_waits(d: Deployment, needed: Collection[str]) -> list[Need]:
     """Return whose sessions wait in a queue of the executor, by what it says of them."""
     found: dict[str, list[WorkerState]] = {}
     for worker in d.workers.values():
-        if worker.live and is_queued(worker) and worker.name not in needed and worker.observation is not None:
+        if is_queued(worker) and worker.name not in needed and worker.observation is not None:
             found.setdefault(worker.observation.why, []).append(worker)
     return [
         Need(

@@ -10,10 +10,11 @@ from msgspec import Struct
 from wakeman.core.log import events as e
 from wakeman.core.model import Deployment
 
-EDITION = 8
+EDITION = 9
 """Edition of the tables: a log is verified by the edition under which it was begun. 1: attempts back off; 3: see
 `EDITION_PROGRESS_MIN`; 4: see `EDITION_LAUNCH_MIN` and `EDITION_REFUSED_END_MIN`; 5: see `EDITION_EVIDENCE_MIN`; 6: see
-`EDITION_ONE_QUESTION_MIN`; 7: see `EDITION_SCREENS_MIN` and `EDITION_RETRY_TRIES_MIN`; 8: see `EDITION_FOUND_MIN`."""
+`EDITION_ONE_QUESTION_MIN`; 7: see `EDITION_SCREENS_MIN` and `EDITION_RETRY_TRIES_MIN`; 8: see `EDITION_FOUND_MIN`; 9:
+see `EDITION_QUEUED_MIN`."""
 EDITION_QUOTING_MIN = 2
 """Edition from which on what others said is quoted."""
 EDITION_REFUSALS_MIN = 3
@@ -31,11 +32,13 @@ EDITION_RETRY_TRIES_MIN = 7
 """Edition from which on in an outage no other worker tries the service beside one whose retry a person requested."""
 EDITION_FOUND_MIN = 8
 """Edition from which on it is told at once that a session which somebody else has started left units undone."""
+EDITION_QUEUED_MIN = 9
+"""Edition from which on sessions that wait in a queue are taken out of it while nothing may start."""
 
 Row = Literal[
     "stop", "fence", "restart", "enter", "sweep", "tell", "continue", "repeat", "report", "investigate", "tidy",
     "retry", "finish", "time out", "warn", "leave",
-    "review", "wrap up", "give up", "halt", "clean up", "launch", "sleep",
+    "review", "wrap up", "give up", "halt", "withdraw", "clean up", "launch", "sleep",
 ]  # fmt: skip
 
 
@@ -139,10 +142,24 @@ DEPLOYMENT_RULES: tuple[Rule, ...] = (
         ("sample", "move", "sweep", "close"),
         "all ended, every unit complete and passing, and reviewed where the plan says so",
     ),
-    Rule("give up", {"spent": True, "alive": True, "ends": True}, ("end",), "out of time; those alive are to be ended"),
+    Rule(
+        "give up",
+        {"spent": True, "ends": True},
+        ("end",),
+        "out of time; those that wait in a queue are to be ended, or all alive where the plan says stop",
+    ),
     Rule("give up", {"spent": True}, ("close",), "out of time, or all ended with nothing left to try"),
     Rule(
-        "halt", {"halts": True, "alive": True}, ("end",), "a bound on cost or tokens is reached, and the plan says stop"
+        "halt",
+        {"halts": True},
+        ("end",),
+        "a bound on cost or tokens is reached; those that wait in a queue are to be ended, or all alive, as before",
+    ),
+    Rule(
+        "withdraw",
+        {"withheld": True},
+        ("end",),
+        "nothing may start now; those that wait in a queue are taken out of it",
     ),
     Rule("clean up", {"short": True}, ("enrol",), "units missing that another worker may do"),
     Rule(

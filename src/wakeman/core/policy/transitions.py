@@ -85,7 +85,7 @@ def _live_facts(d: Deployment, worker: WorkerState, seen: Observation) -> list[e
 
 def _free(d: Deployment, worker: WorkerState, seen: Observation) -> bool:
     """Return whether an end costs no attempt: it is no fault of the worker, and nothing that another attempt solves."""
-    if seen.ended_by in ("machine", "person"):
+    if seen.ended_by in ("machine", "person", "queue"):
         return True
     if seen.fault == "conversation":
         return seen.ended_by == "itself" and not worker.astray  # the next one begins afresh

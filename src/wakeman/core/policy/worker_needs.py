@@ -326,12 +326,6 @@ def _plural(cause: str) -> str:
     return f"{known.get(verb, verb)} {rest}"
 
 
-def is_queued(worker: WorkerState) -> bool:
-    """Return whether the session of a worker's attempt waits in a queue of its executor."""
-    seen = worker.observation
-    return seen is not None and seen.attempt == worker.attempt and seen.session == "queued"
-
-
 def worker_wait(d: Deployment, worker: WorkerState, now: datetime, rests: float | None) -> Need | None:
     """Return what a worker waits for that comes by itself; None where it waits for nothing."""
     ours, theirs = end_words(worker.why)

@@ -12,7 +12,8 @@ from msgspec import Struct
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.core.log import events as e
 from wakeman.core.model import EDITION_PROGRESS_MIN, Deployment, EndedBy, WorkerState, attempt_id
-from wakeman.core.policy.tables import Decision
+from wakeman.core.policy.attempts import is_queued
+from wakeman.core.policy.tables import EDITION_QUEUED_MIN, Decision
 from wakeman.core.text import sanitise
 from wakeman.engine import layout, terminals
 from wakeman.engine.effects.drafts import about, noted, outcome
@@ -108,7 +109,10 @@ def _signal(world: World, ids: Sequence[str], name: Literal["TERM", "KILL"]) -> 
 
 
 def end(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
-    """End a decision's worker or, for a row of the deployment, each worker that is alive or has left processes."""
+    """End a decision's worker or, for a row of the deployment, each worker that is alive or has left processes.
+
+    Shape: who waits in a queue, and may be launched again later, is taken out of it, which counts as no attempt.
+    """
     chosen, by = to_end(d, decision), ender(decision)
     if decision.row == "finish":
         (worker,) = chosen
@@ -118,7 +122,10 @@ def end(d: Deployment, decision: Decision, _: datetime) -> Steps[None]:
             return
         if not worker.ends and (yield from _leave(worker)):
             return
-    yield from end_workers(d, chosen, by)
+    later = d.edition >= EDITION_QUEUED_MIN and decision.row in ("halt", "withdraw")
+    withdrawn = {worker.name for worker in chosen if later and is_queued(worker)}
+    yield from end_workers(d, [worker for worker in chosen if worker.name in withdrawn], "queue")
+    yield from end_workers(d, [worker for worker in chosen if worker.name not in withdrawn], by)
 
 
 def _leave(worker: WorkerState) -> Steps[bool]:
@@ -139,9 +146,11 @@ def end_workers(d: Deployment, workers: Sequence[WorkerState], by: EndedBy, line
     """End workers: their sessions get SIGHUP; processes that outlive that TERM, then KILL.
 
     Shape: `line` is what somebody had typed there: it is kept in the intent, and lost with the session.
-    Boundary: the dead session of an ended worker stays at first: with the last session the server may end, and with it
-    the timer of the next check.
+    Boundary: of none, it does nothing. The dead session of an ended worker stays at first: with the last session the
+    server may end, and with it the timer of the next check.
     """
+    if not workers:
+        return
     signals = {attempt_id(d, worker): _SIGNALS[min(2, worker.ends + (not worker.live))] for worker in workers}
     live = [w for w in workers if w.session_id and (w.live or w.ends)]
     left = tuple(w.name for w in live if d.plan_of(w).workers.untouched)
@@ -159,9 +168,15 @@ def end_workers(d: Deployment, workers: Sequence[WorkerState], by: EndedBy, line
 
 
 def to_end(d: Deployment, decision: Decision) -> list[WorkerState]:
-    """List the workers that a decision ends: its own, or for the deployment all alive or with processes left."""
+    """List the workers that a decision ends: its own, or for the deployment all alive or with processes left.
+
+    Shape: where those run on that have begun, those that wait in a queue.
+    """
     chosen = [d.workers[decision.worker]] if decision.worker else d.workers.values()
-    return [worker for worker in chosen if worker.live or worker.processes]
+    limits = d.plan.limits
+    begun = {"give up": limits.give_up_do, "halt": limits.over, "withdraw": "leave"}.get(decision.row)
+    spares = begun == "leave"
+    return [worker for worker in chosen if (is_queued(worker) if spares else worker.live or worker.processes)]
 
 
 def ender(decision: Decision) -> EndedBy:

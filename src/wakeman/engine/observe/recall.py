@@ -16,6 +16,7 @@ from wakeman.core.model import Deployment, Observation, WorkerState
 from wakeman.engine import layout
 from wakeman.engine.live import clock_of
 from wakeman.engine.workspace import workspace
+from wakeman.ports.executor import OVER
 
 if TYPE_CHECKING:
     from wakeman.core.model import FileFingerprint, Verdict
@@ -83,7 +84,10 @@ class Recall:
         stirred, units = self._owners(world, d, paths)
         for name in self.waiting:
             units.setdefault(d.units[name].worker, set()).add(name)
-        there, mono = {seen.session_id: seen for seen in listing.seen if not seen.over}, clock_of(world, d).mono()
+        there, mono = (
+            {seen.session_id: seen for seen in listing.seen if seen.phase not in OVER},
+            clock_of(world, d).mono(),
+        )
         unchanged = set()
         for name in self._texts_of.keys() - {worker.name for worker in live}:
             del self._texts_of[name]

@@ -19,7 +19,7 @@ from wakeman.core.model import (
     WorkerState,
     attempt_id,
 )
-from wakeman.core.policy.attempts import END_TRIES_MAX
+from wakeman.core.policy.attempts import END_TRIES_MAX, HUNG_UP_STATUS
 from wakeman.core.text import sanitise
 from wakeman.engine import layout
 from wakeman.engine.observe.evidence import (
@@ -85,7 +85,7 @@ def sight(
     )
     if layout.exit_file(view.d.host, worker) in view.marks:
         over = _exited(world, view, worker, base, harness, traces, lambda: _last_screen(view, seen))
-        return _with_cause(over, seen)
+        return _with_cause(over, seen, view.listing.gone.get(worker.session_id, ""))
     if worker.boot != view.boot and not executor.outlives_boot:
         return _ended_session(base, "lost", "the machine was started anew", worker.ending or "machine")
     if view.listing.state == "unknown":
@@ -109,14 +109,19 @@ def sight(
     return msgspec.structs.replace(running, dialog=dialog if running.activity == "waiting" else None)
 
 
-def _with_cause(over: Observation, seen: SessionInfo | None) -> Observation:
-    """Name who ended a program that left a status, where the place says so: its host failed, its time was over.
+def _with_cause(over: Observation, seen: SessionInfo | None, gone: str) -> Observation:
+    """Name who ended a program that left a status: its host failed, its time was over, as the place says; or its server
+    is `gone`, and has hung up on it.
 
     Boundary: one that ended with status 0 did so itself.
     """
-    if seen is None or seen.ended_by not in FROM_OUTSIDE or over.ended_by != "itself" or not over.code:
+    if over.ended_by != "itself" or not over.code:
         return over
-    return msgspec.structs.replace(over, ended_by=seen.ended_by, why=f"{over.why}; {seen.why}")
+    if seen is not None and seen.ended_by in FROM_OUTSIDE:
+        return msgspec.structs.replace(over, ended_by=seen.ended_by, why=f"{over.why}; {seen.why}")
+    if gone and over.code == HUNG_UP_STATUS:
+        return msgspec.structs.replace(over, ended_by="machine", why=f"{over.why}; {gone}")
+    return over
 
 
 def _out_of_reach(world: World, view: Gathered, worker: WorkerState, base: Observation, why: str) -> Observation:

@@ -65,7 +65,7 @@ class Planned(Fact, frozen=True):
     follows, and no client that is at work is nudged; 6: a person is asked once about a trouble; 7: the screens
     that one check keeps are kept at once, before anything else is done, and in an outage no other worker tries the
     service beside one whose retry a person requested; 8: it is told at once that a session which somebody else has
-    started left units undone."""
+    started left units undone; 9: those that wait in a queue are taken out of it while nothing may start."""
     profiles: tuple[RecordedProfile, ...] = ()
     """The profiles that workers and reviewers get; empty in older logs."""
     agreed: tuple[str, ...] = ()
