@@ -41,10 +41,15 @@ def attempt(tmp_path: Path) -> Path:
 
 
 def run(
-    attempt: Path, *argv: str, sh: str = "/bin/sh", env: Mapping[str, str] = ENV, cwd: Path | None = None
+    attempt: Path,
+    *argv: str,
+    sh: str = "/bin/sh",
+    env: Mapping[str, str] = ENV,
+    cwd: Path | None = None,
+    wrapper: str = WRAPPER,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run the wrapper without a terminal."""
-    words = (sh, WRAPPER, str(attempt), "--", *argv)
+    words = (sh, wrapper, str(attempt), "--", *argv)
     return subprocess.run(
         words,
         capture_output=True,
@@ -443,14 +448,23 @@ def test_the_terminal_is_the_programs_without_files(rig: Rig, attempt: Path) -> 
     assert status(attempt) == "0\n"
 
 
-def test_the_program_keeps_the_file_mask_of_its_caller(attempt: Path, tmp_path: Path, sh: str) -> None:
-    mask = os.umask(0o022)
+@pytest.mark.parametrize("told", [True, False])
+def test_program_and_check_have_the_file_mask_of_their_caller(
+    attempt: Path, tmp_path: Path, sh: str, *, told: bool
+) -> None:
+    """Without `told`, no kernel says what it is."""
+    wrapper = tmp_path / "wrapper.sh"
+    wrapper.write_text(Path(WRAPPER).read_text().replace("/proc/self/status", "/proc/self/status" if told else "/none"))
+    target = store(attempt, "called", "umask")
+    mask = os.umask(0o027)
     try:
-        run(attempt, "touch", str(tmp_path / "made"), sh=sh)
+        run(attempt, "touch", str(tmp_path / "made"), sh=sh, wrapper=str(wrapper))
+        until(target.exists)
     finally:
         os.umask(mask)
 
-    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o644
+    assert (0o640, 0o027) == ((tmp_path / "made").stat().st_mode & 0o777, int(target.read_text(), 8))
+    assert {0o600} == {(attempt / name).stat().st_mode & 0o777 for name in ("claim", "exit")}
 
 
 # The check
@@ -686,6 +700,19 @@ def test_where_the_file_cannot_be_written_it_reads_on_to_the_end_and_ends(tmp_pa
         keeper.stdin.close()
 
         assert (0, b"") == (keeper.wait(20), keeper.stderr.read())
+
+
+@pytest.mark.parametrize("said", ["", "three blocks, I think", "1 records in", "2048+0 records in"])
+def test_a_dd_that_does_not_say_how_much_it_read_costs_no_output(
+    bounded: Path, tmp_path: Path, sh: str, said: str
+) -> None:
+    tools = programs(tmp_path, "sync", "mv", "rm", "wc", "head", "tail", "readlink", "sleep", "sh", "seq")
+    (tools / "dd").write_text(f'#!/bin/sh\n/bin/dd "$@" 2>/dev/null\ncode=$?\necho "{said}" >&2\nexit $code\n')
+    (tools / "dd").chmod(0o700)
+
+    ran = run(bounded, "seq", "1", "20000", sh=sh, env={"PATH": str(tools)})
+
+    assert (0, "".join(f"{n}\n" for n in range(1, 20001)).encode()) == (ran.returncode, kept(bounded))
 
 
 def test_without_the_script_that_keeps_output_it_is_appended_as_it_comes(bounded: Path, sh: str) -> None:

@@ -37,7 +37,7 @@ case $by in
 esac
 case $by in
     exit | hook) # one check that has not begun to look stands for all who come meanwhile; it removes `coming` first
-        if command -v flock >/dev/null && (: >>coming) 2>/dev/null; then
+        if command -v flock >/dev/null && { true >>coming; } 2>/dev/null; then
             exec 9>>coming
             if ! flock -n 9; then
                 [ -e standing ] || exit 0
@@ -52,7 +52,7 @@ said=$(exec 9>&-; wakeman "$@" </dev/null 2>&1)
 code=$?
 exec 9>&- # what is started below must not hold it on
 log=check.log
-(: >>"$log") 2>/dev/null || log=/dev/null # a directory that cannot be written to does not silence what follows
+{ true >>"$log"; } 2>/dev/null || log=/dev/null # a directory that cannot be written to does not silence what follows
 failed=
 case $code:$said in
     [0-6]:) removed "$next"; [ ! -e troubled ] || rm -f troubled; exit "$code" ;;

@@ -10,12 +10,14 @@
 # It ends when nobody has the pipe open for writing.
 
 file=$1 max=$2
+export LC_ALL=C # bytes are counted; and to load the files of a language costs a tool more than what it does
 quarter=$((max / 4)) omitted=0 note=0
 umask 077
 trap '' HUP INT QUIT TERM # what is printed after a hang-up is kept, too
+exec 2>/dev/null
 
 size() {
-    { wc -c <"$file"; } 2>/dev/null || echo 0
+    wc -c <"$file" || echo 0
 }
 
 cut() { # SIZE: leave out the middle of a file of that size
@@ -30,20 +32,26 @@ cut() { # SIZE: leave out the middle of a file of that size
         rm -f "$file.cut"
         return 1
     fi
-} 2>/dev/null
+}
 
 now=0
 [ ! -s "$file" ] || now=$(size)
 while :; do
     reads=$(((max - now) / 65536)) # each takes 64 KiB at most, whatever comes: so many fit
-    if [ "$reads" -gt 0 ] && { true >>"$file"; } 2>/dev/null; then
+    if [ "$reads" -gt 0 ] && true >>"$file"; then
         before=$now
-        { dd bs=65536 count="$reads" >>"$file"; } 2>/dev/null && ended=1 || ended=
+        said=$(exec dd bs=65536 count="$reads" 2>&1 >>"$file") && ended=1 || ended=
+        # It says how many it has read: if fewer than it may, nobody has the pipe open any more.
+        read=${said%% records in*}
+        case $ended$read in
+            *[!0-9+]*) ;;
+            1[0-9]*+[0-9]*) [ $(($read)) -ge "$reads" ] || break ;;
+        esac
         now=$(size)
         [ -z "$ended" ] || [ "$now" -gt "$before" ] || [ ! -e "$file" ] || break
     elif [ "$reads" -le 0 ] && cut "$now"; then
         now=$(size)
     else
-        [ "$(dd bs=65536 count=16 2>/dev/null | wc -c)" -gt 0 ] || break
+        [ "$(dd bs=65536 count=16 | wc -c)" -gt 0 ] || break
     fi
 done

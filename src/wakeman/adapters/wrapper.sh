@@ -38,24 +38,25 @@
 dir=$1
 shift 2
 
+# Tools run with LC_ALL=C: to load the files of a language costs them more than what they do.
 keep() { # FILE...: to the disk, where sync takes names; elsewhere it syncs everything
-    sync "$@" 2>/dev/null
+    LC_ALL=C sync "$@" 2>/dev/null
 }
+
+# The mask of who called, which the program and the check get: read where the kernel tells it, as asking the shell itself
+# costs a process.
+mask=
+if { read -r mask && read -r name mask; } </proc/self/status && [ "$name" = Umask: ]; then :; else
+    mask=$(umask)
+fi 2>/dev/null
+umask 077
 
 # noclobber opens with O_EXCL: of two that start the same attempt, one fails here.
 end=$dir/../../running/${dir##*/}
-(
-    umask 077
-    set -C
-    printf '%s\n' "$$" >"$dir/claim" || exit 125
-    set +C
-    printf '' >"$end" || exit 3
-) 2>/dev/null
-case $? in
-    0) ;;
-    3) end=$dir/exit.tmp ;;
-    *) exit 125 ;;
-esac
+set -C
+{ printf '%s\n' "$$" >"$dir/claim"; } 2>/dev/null || exit 125
+set +C
+{ printf '' >"$end"; } 2>/dev/null || end=$dir/exit.tmp
 [ ! -e "$dir/lasting" ] || keep "$dir/claim" "$dir"
 
 check() { # BY
@@ -63,8 +64,9 @@ check() { # BY
     check=$dir/../../check.sh
     if [ -e "$check" ]; then
         cd / || return
-        detach=$(command -v setsid || command -v nohup)
-        env -i "$detach" /bin/sh "$check" "$1" </dev/null >/dev/null 2>&1 &
+        detach=setsid
+        command -v setsid >/dev/null || detach=nohup
+        { umask "$mask" && export LC_ALL=C && exec "$detach" env -i /bin/sh "$check" "$1"; } </dev/null >/dev/null 2>&1 &
     fi
 }
 
@@ -97,13 +99,11 @@ placed() {
 kept() {
     exec 8>&-
     rm -f "$dir/out"
-    (
-        tries=0
-        while kill -0 "$keeper" && [ "$tries" -lt 100 ]; do
-            sleep 0.02
-            tries=$((tries + 1))
-        done
-    ) 2>/dev/null
+    tries=0
+    while kill -0 "$keeper" && [ "$tries" -lt 100 ]; do
+        sleep 0.02
+        tries=$((tries + 1))
+    done 2>/dev/null
 }
 
 # Runs in a child, so that this process, the leader of the terminal's session, can die of a hang-up: only then does the
@@ -134,6 +134,7 @@ attempt() {
     fi
     (
         exec 8>&- 9>&-
+        umask "$mask"
         if [ -e "$dir/cwd" ] && ! placed; then
             if [ -h "$dir/stdout" ] || [ -e "$dir/stdout" ]; then
                 exec >>"$dir/stdout"
@@ -168,9 +169,9 @@ attempt() {
 
     # Ignored: a second Ctrl-C, or the hang-up when a session ends, must not end the tools below.
     trap '' HUP INT QUIT TERM
-    if (umask 077 && printf '%s\n' "$code" >"$end"); then
+    if printf '%s\n' "$code" >"$end"; then
         keep "$end"
-        mv -f "$end" "$dir/exit"
+        LC_ALL=C mv -f "$end" "$dir/exit"
     fi
 
     trap : INT QUIT TERM
