@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -513,7 +514,7 @@ def test_who_is_queued_when_the_night_is_out_of_time_is_taken_out_and_who_has_be
     rig.write(plan.replace("COMMAND", WAITS + MAKES))
     assert 0 == rig.run("up", "wakeman.toml").returncode
     until(lambda: 2 == len(cluster.queue("--me", "-t", "R", "-o", "%i").split()), 30)
-    until(lambda: 0 == rig.run("check", "night").returncode and "open" != rig.status()["outcome"], 60)
+    until(partial(_is_over, rig), 60)
     running = cluster.queue("--me", "-t", "PD,R", "-o", "%t").split()
     cluster.tell("scancel", "--me")
     until(lambda: not cluster.jobs(), 60)
@@ -636,6 +637,12 @@ def _ended(cluster: Cluster, place: Slurm) -> None:
 def _first_ends(rig: SlurmRig) -> dict[str, dict[str, Any]]:
     """Return how the first attempt of each worker ended."""
     return {event["worker"]: event["data"] for event in reversed(rig.of("exited"))}
+
+
+def _is_over(rig: SlurmRig) -> bool:
+    """Check, and return whether the night is closed."""
+    rig.run("check", "night")
+    return bool("open" != rig.status()["outcome"])
 
 
 def _waits_for(rig: SlurmRig, why: str) -> int:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from tests.play import NAME, Play
 
 from wakeman.adapters.memory import Act, MemorySessions, MemoryWorld
+from wakeman.api.deeds import paused
 from wakeman.core.errors import PlanError
 from wakeman.core.log import events as e
 from wakeman.core.policy.tables import Decision, Row
@@ -86,8 +87,11 @@ def begun_of(play: Play) -> list[str]:
 
 def test_who_waits_in_a_queue_does_not_begin_in_a_pause_and_is_launched_again_behind_it() -> None:
     play = on_one_slot()
-    request(play.stage.world("pause:1"), NAME, "pause")
+    d = request(play.stage.world("pause:1"), NAME, "pause")
     play.go(minutes=180)
+    (running, taken_out) = paused(d).details
+    assert "still running: w0; wakeman stop WORKER ends one" == running
+    assert "taken out of the queue: w1, w2; launched again after the pause" == taken_out
     assert ["w0"] == begun_of(play)
     assert 1 == play.rows().count("withdraw")
 

@@ -225,14 +225,16 @@ def accepted(before: Deployment, d: Deployment) -> Deed:
 
 def paused(d: Deployment) -> Deed:
     """Return that alarms and launches have stopped, and who works on."""
-    alive = [worker.name for worker in d.workers.values() if worker.live]
+    withdrawn = [worker.name for worker in d.workers.values() if worker.live and worker.ending == "queue"]
+    alive = [worker.name for worker in d.workers.values() if worker.live and worker.ending != "queue"]
     pending = sum(1 for worker in d.workers.values() if worker.state == "pending")
     goes_on = f"still running: {_named_briefly(alive)}; wakeman stop WORKER ends one" if alive else "nobody runs"
+    out = (f"taken out of the queue: {_named_briefly(withdrawn)}; launched again after the pause",) if withdrawn else ()
     waits = (Followup(says=f"{count(pending, 'pending worker')} wait", at=None),) if pending else ()
     return Deed(
         target=d.name,
         says=f"paused {d.name}: no alarm, and nobody is launched",
-        details=(goes_on,),
+        details=(goes_on, *out),
         follows=waits,
         undo=f"wakeman unpause {d.name}",
     )

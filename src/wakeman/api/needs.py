@@ -47,8 +47,8 @@ class NeedStatus(Value, frozen=True, kw_only=True):
             description="Its kind: `permission`, `question`, `dialog`, `asks`, `claims`, `refuses`, `error`, `silent`,"
             " `background`, `limited`, `launch`, `unheard`, `unseen`, `leftovers`, `verdict`, `spent` of workers;"
             " `barred`, `launches`, `disk`, `budget`, `memory`, `blind`, `place`, `late`, `alarm`, `held`, `untold` of"
-            " the deployment; `back-off`, `retrying`, `stopped`, `queued`, `outage`, `window` of what goes"
-            " on by itself."
+            " the deployment; `back-off`, `retrying`, `stopped`, `queued`, `withdrawn`, `outage`,"
+            " `window` of what goes on by itself."
         ),
     ]
     sign: Annotated[

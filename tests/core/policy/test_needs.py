@@ -737,6 +737,18 @@ WAITS: list[tuple[str, Deployment, str, str]] = [
     ("while paused", changed(ended("x"), paused_at=NOW), "w back-off: attempt 2 of 2 once launches are let again", "x"),
     ("a look was 2 s ago", changed(ended("x"), looked_at=NOW - timedelta(seconds=2)), f"{BACK_OFF} in 1 s", "x"),
     ("no look was told of", changed(ended("x"), looked_at=None), f"{BACK_OFF} in 3 s", "x"),
+    (
+        "taken out of a queue",
+        changed(ended("it was taken out", ended_by="queue", code=None, spent=0), paused_at=NOW),
+        "w was taken out of the queue: launched again once launches are let again",
+        "",
+    ),
+    (
+        "and nothing bars launches",
+        ended("it was taken out", ended_by="queue", code=None, spent=0),
+        "w was taken out of the queue: launched again at the next check",
+        "",
+    ),
     ("asked for", ended("x", again=True, over=0.0), "w back-off: another attempt at the next check", "x"),
     (
         "limited in its session",

@@ -361,6 +361,9 @@ def _attempt_wait(d: Deployment, wait: Need, worker: WorkerState, now: datetime)
     number = f"attempt {worker.spent + 1} of {d.plan.stuck.attempts}" if not worker.again else "another attempt"
     held = d.paused_at or d.full or launches_barred(d)
     when = " once launches are let again" if held else in_words(until, now) or " at the next check"
+    if worker.ended_by == "queue":
+        rest = f": launched again{when}"
+        return replace(wait, reason="withdrawn", cause="was taken out of the queue", rest=rest, words="", until=until)
     ours = f"; {wait.rest}" if wait.rest else ""
     return replace(wait, reason="back-off", cause="back-off", rest=f": {number}{when}{ours}", until=until)
 

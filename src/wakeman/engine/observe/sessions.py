@@ -259,7 +259,8 @@ def _gone(view: Gathered, worker: WorkerState, base: Observation, harness: Reade
         return _ended_session(base, "exited", f"its session is gone, and {lost}", worker.ending)
     if lost:
         return _ended_session(base, "lost", lost, worker.ending or "machine")
-    why = "its session was ended" if worker.ending else "its session was ended from outside"
+    ours = "it was taken out of the queue" if worker.ending == "queue" else "its session was ended"
+    why = ours if worker.ending else "its session was ended from outside"
     return _ended_session(base, "lost", why, worker.ending or "")
 
 

@@ -131,7 +131,7 @@ class Narrator:
 
     def _news(self, status: Status, on: Paper) -> list[Line]:
         rows = list(self._moves(status, on))
-        for need in (*status.needs, *(wait for wait in status.waits if wait.reason == "back-off")):
+        for need in (*status.needs, *(wait for wait in status.waits if wait.reason in ("back-off", "withdrawn"))):
             key = (need.reason, need.about if not need.workers else need.workers[:1], need.words)
             if key not in self._told:
                 self._told.add(key)

@@ -310,7 +310,9 @@ def _notes(data: Status, on: Paper) -> Iterator[Line]:
 
 def _undone_rows(data: Status, on: Paper) -> Iterator[Line]:
     """Yield why units of ended workers are not done; a worker that starts again has its reason in its own row."""
-    again = {name for each in data.waits if each.reason in ("back-off", "retrying") for name in each.workers}
+    again = {
+        name for each in data.waits if each.reason in ("back-off", "withdrawn", "retrying") for name in each.workers
+    }
     for each in data.undone:
         if not again.issuperset(each.workers):
             yield _undone_row(each, on, "   ")
