@@ -27,8 +27,8 @@ PANE_FIELDS = (
 )
 TEXT_FIELDS = ("session_name", "@wakeman", "pane_title")  # may contain anything
 UNSETTLED, OWN = "0", "1"
-"""`@wakeman_pane`: of a session until our pane is known; of the pane of one that somebody else has made. Of a session of
-ours it is the id of its pane."""
+"""`@wakeman_pane`: of a session until our pane is known; of the pane of a session that somebody else has made. Of
+one of ours it is its pane's id."""
 PLAIN = {n: None for n in (*range(0x20), *range(0x7F, 0xA0)) if chr(n) not in "\n\t"}
 
 
