@@ -20,6 +20,7 @@ from tests.waiting import until
 from tests.words import NO_FILE
 
 from wakeman.adapters.tmux import Tmux
+from wakeman.adapters.tmux.creation import creation_commands
 from wakeman.core.errors import ProgramError, UnknownNameError
 from wakeman.ports import Made, SessionInfo, Start
 
@@ -255,7 +256,40 @@ def test_a_worker_whose_pane_was_closed_is_dead_although_another_pane_is_open(ri
     assert (seen(rig, "w1").over, seen(rig, "w1").code) == (True, None)
 
 
+def test_a_session_that_an_earlier_version_has_marked_by_options_is_ours(rig: Rig) -> None:
+    rig.raw("new-session", "-d", "-s", "w1", "sleep 600")
+    ours = rig.raw("display-message", "-p", "-t", "=w1:", "#{pane_id}")
+    rig.raw("set-option", "-t", "=w1:", "@wakeman", "dep/w1.1")
+    rig.raw("set-option", "-p", "-t", ours, "@wakeman_pane", "1")
+    rig.raw("split-window", "-b", "-t", "=w1:", "sleep 600")
+
+    assert [("dep/w1.1", int(rig.raw("display-message", "-p", "-t", ours, "#{pane_pid}")), False)] == [
+        (one.mark, one.pid, one.over) for one in rig.tmux.poll().seen
+    ]
+    rig.raw("kill-pane", "-t", ours)
+    assert seen(rig, "w1").over
+
+
 # Starting
+
+
+def test_one_option_is_set_for_a_session_as_tmux_passes_through_all_sessions_with_each() -> None:
+    commands = creation_commands(born("w1", stream="/tmp/stream"))
+
+    assert 1 == " ".join(commands).count("set-option")
+
+
+def test_no_program_in_a_session_gets_what_marks_it(rig: Rig) -> None:
+    found = rig.place / "found"
+    begin(rig, shell("w1", f"env >{found}.w1; exec sleep 600"))
+    rig.raw(
+        "new-window", "-t", "=w1:", f"env >{found}.window.tmp; mv {found}.window.tmp {found}.window; exec sleep 600"
+    )
+    rig.raw("new-session", "-d", "-s", "mine", "sleep 600")
+
+    until(Path(f"{found}.window").exists)
+    assert "@wakeman" not in Path(f"{found}.w1").read_text() + Path(f"{found}.window").read_text()
+    assert ["", "dep/w1.1"] == sorted(one.mark for one in rig.tmux.poll().seen)
 
 
 def test_a_session_is_marked_and_outlives_its_program_from_the_first_moment(rig: Rig) -> None:
@@ -788,6 +822,14 @@ def test_a_strangers_session_can_be_marked_and_then_ended(rig: Rig) -> None:
 
     assert (seen(rig, "mine").mark, seen(rig, "mine").over) == ("dep/w 1.1", False)
     assert rig.tmux.cancel([(theirs, "dep/w 1.1")])
+
+
+def test_a_session_of_ours_that_is_let_go_is_nobodys(rig: Rig) -> None:
+    [made] = begin(rig, born("w1"))
+    rig.tmux.release(made, "dep/w1.1")
+
+    assert [("", False)] == [(one.mark, one.over) for one in rig.tmux.poll().seen]
+    assert 0 == rig.tmux.cancel([(made, "dep/w1.1")])
 
 
 def test_marking_twice_is_no_error(rig: Rig) -> None:

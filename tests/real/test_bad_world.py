@@ -241,7 +241,7 @@ def test_a_strangers_session_that_comes_before_the_launch_fails_it_and_is_left_a
     assert ("exited", "launch failed: tmux session night_b: exists, and is not of night/night_b/1") == (state, why)
     rig.run("check", "night")
     rig.run("down", "night")
-    assert ({"night_b": pane}, "") == (rig.panes(), rig.tmux("show-options", "-t", "=night_b:", "@wakeman"))
+    assert ({"night_b": pane}, "") == (rig.panes(), rig.tmux("display-message", "-p", "-t", "=night_b:", "#{@wakeman}"))
 
 
 # --- the state directory ------------------------------------------------------------------------------------------

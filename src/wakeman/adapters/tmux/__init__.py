@@ -9,7 +9,7 @@ Rules of this file, each because of a quirk of tmux:
   and every command on one has a condition that tmux evaluates in the same call: server, session, mark.
 - Text that tmux would interpret as a format, a `strftime` pattern or its own syntax is escaped.
 - Options are set on our own sessions; one is set globally, only on our own server. `@wakeman` marks a session,
-  `@wakeman_pane` the pane in it.
+  `@wakeman_pane` the pane in it: hidden variables of a session that we make, options of one that others have made.
 - Every call has a time limit, and runs in `/` with the same environment for every caller.
 """
 
@@ -25,9 +25,10 @@ from msgspec.structs import replace
 
 from wakeman.adapters.asking import Told, ask
 from wakeman.adapters.tmux.listing import (
-    OWN,
     PANE_FIELDS,
     TEXT_FIELDS,
+    UNSETTLED,
+    is_own,
     is_tmux,
     lives,
     plain_text,
@@ -205,7 +206,8 @@ class Tmux:
                     for index in batch
                     for word in (*creation.creation_commands(starts[index], configured=self._config is None), ";")
                 )
-                ran = self._act(*words, *(INHERITED if self._config else ()), begins=True)
+                inherited = INHERITED if self._config and batch[0] == waiting[0] else ()
+                ran = self._act(*words, *inherited, begins=True)
                 born = creation.births(ran.lines)
                 for index, one in zip(batch, born, strict=False):
                     made[index] = Made(one.session_id, one.pid)
@@ -355,13 +357,15 @@ class Tmux:
             raise ProgramError(f"tmux socket {self._socket}: {session_id} cannot be marked {mark}", self._hint())
 
     def release(self, session_id: str, mark: str) -> None:
-        """Take our options off a session and its pane."""
+        """Take our marks off a session and its pane."""
         found = self._pane(session_id, mark)
         number = local_id(session_id)
         gone = (
             *("set-option", "-u", "-t", number, "@wakeman", ";"),
             *("set-option", "-u", "-t", number, "@wakeman_head", ";"),
-            *("set-option", "-p", "-u", "-t", found.pane, "@wakeman_pane"),
+            *("set-option", "-p", "-u", "-t", found.pane, "@wakeman_pane", ";"),
+            *("set-environment", "-u", "-t", number, "@wakeman", ";"),
+            *("set-environment", "-u", "-t", number, "@wakeman_pane"),
         )
         from wakeman.adapters.tmux.creation import command_line
 
@@ -408,16 +412,15 @@ class Tmux:
 
         Boundary: a session that has ended meanwhile is left to the next poll.
         """
-        from wakeman.adapters.tmux.creation import command_line, pane_commands
+        from wakeman.adapters.tmux import creation
 
         number = local_id(born.session_id)
         rules = (
             *("set-option", "-t", number, "destroy-unattached", "off", ";"),
-            *pane_commands(start, born.pane, ("-p", "-t", born.pane)),
-            *(";", "set-option", "-u", "-t", number, "@wakeman_pane", ";"),
-            *("set-option", "-t", number, "@wakeman", start.mark),
+            *creation.pane_commands(start, born.pane, ("-p", "-t", born.pane)),
+            *(";", *creation.HIDDEN, "-t", number, "@wakeman", start.mark),
         )
-        self._act("if-shell", "-F", "-t", born.pane, match_format(born.session_id, ""), command_line(rules))
+        self._act("if-shell", "-F", "-t", born.pane, match_format(born.session_id, ""), creation.command_line(rules))
 
     def _pane(self, session: str, mark: str) -> Pane:
         """Find the pane that we made; in other sessions, the first.
@@ -430,9 +433,9 @@ class Tmux:
         rows = [line.split(" ", 5) for line in ran.out.splitlines()]
         if ran.code or not rows or rows[0][3] != "1":
             raise self._unknown(session)
-        rows.sort(key=lambda row: (row[5] != OWN, int(row[1][1:])))
+        rows.sort(key=lambda row: (not is_own(row[5], row[1]), int(row[1][1:])))
         session_id, pane, dead, _, ours, own = rows[0]
-        if ours == "1" and not own:
+        if ours == "1" and own != UNSETTLED and not is_own(own, pane):
             raise UnknownNameError(
                 f"tmux socket {self._socket}: the worker's pane of {session} was closed", self._hint()
             )

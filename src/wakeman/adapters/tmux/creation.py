@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wakeman.adapters.tmux.listing import OWN, UNSETTLED
+from wakeman.adapters.tmux.listing import UNSETTLED
 from wakeman.adapters.tmux.targets import ATTEMPT_ID
 from wakeman.ports import Made
 
@@ -23,6 +23,8 @@ BORN = "wakeman: #{session_id}@#{pid}:#{start_time} #{pane_pid} #{pane_id}"
 BIRTH = r"wakeman: (\$\d+@\d+:\d+) (\d+) (%\d+)"
 ALONE = "#{==:#{session_windows}.#{window_panes},1.1}"  # one window, one pane: the target cannot be another
 EQUIPPED = "wakeman: equipped"
+HIDDEN = ("set-environment", "-h")
+"""Sets a variable of a session that is for formats alone."""
 
 
 class Birth(Struct, frozen=True):
@@ -40,20 +42,22 @@ def creation_commands(start: Start, *, configured: bool = False) -> tuple[str, .
     Shape: the pane is marked in the same call if it is the session's only one, and before its session is: a listing
     never sees a session of ours without its pane. `configured`: the server has read the configuration of a user, which
     may have it end sessions without a client.
-    Cost: with each option that is set, tmux passes through all sessions of the server, so as few as possible are.
+    Cost: with each option that is set, tmux passes through all sessions of the server, so only the one is set that has
+    to be; what marks session and pane are variables of its environment, which no program in it gets (`-h`). A format
+    reads a variable where it finds no option of that name.
     """
     target = f"={start.session}:"
     # A single word would be run by a shell.
     argv = start.argv if len(start.argv) > 1 else ("/bin/sh", "-c", 'exec "$0"', *start.argv)
     env = tuple(word for key, value in start.env.items() for word in ("-e", _literal(f"{key}={value}")))
     own = (*pane_commands(start, target, ("-w", "-t", target)), ";", "display-message", "-p", EQUIPPED)
-    unsettled = ("set-option", "-t", target, "@wakeman_pane", UNSETTLED)
+    unsettled = (*HIDDEN, "-t", target, "@wakeman_pane", UNSETTLED)
     return (
         *("new-session", "-d", "-P", "-F", BORN, "-s", start.session, *SIZE),
         *("-c", _literal(_unformatted(start.cwd)), *env, "--", *map(_literal, argv), ";"),
         *(("set-option", "-t", target, "destroy-unattached", "off", ";") if configured else ()),
         *("if-shell", "-F", "-t", target, ALONE, command_line(own), command_line(unsettled), ";"),
-        *("set-option", "-t", target, "@wakeman", start.mark),
+        *(*HIDDEN, "-t", target, "@wakeman", start.mark),
     )
 
 
@@ -61,7 +65,7 @@ def pane_commands(start: Start, pane: str, lasting: Sequence[str]) -> tuple[str,
     """Return the tmux commands that make a pane the worker's."""
     words: tuple[str, ...] = (
         *(("set-option", *lasting, "remain-on-exit", "on", ";") if start.lingers else ()),
-        *("set-option", "-p", "-t", pane, "@wakeman_pane", OWN),
+        *(*HIDDEN, "-F", "-t", pane, "@wakeman_pane", "#{pane_id}"),
     )
     if start.stream:
         import shlex

@@ -27,7 +27,8 @@ PANE_FIELDS = (
 )
 TEXT_FIELDS = ("session_name", "@wakeman", "pane_title")  # may contain anything
 UNSETTLED, OWN = "0", "1"
-"""`@wakeman_pane`: of a session until our pane is known, of our pane."""
+"""`@wakeman_pane`: of a session until our pane is known; of the pane of a session that somebody else has made. Of
+one of ours it is its pane's id."""
 PLAIN = {n: None for n in (*range(0x20), *range(0x7F, 0xA0)) if chr(n) not in "\n\t"}
 
 
@@ -43,10 +44,11 @@ def read_listing(parts: list[str]) -> Listing:
     for place in range(0, len(parts), width):
         pid, started, number, pane, pane_pid, dead, code, signal, created, activity, own = parts[place].split(",")
         name, mark, title = parts[place + 1 : place + width]
-        over = dead == "1" or (mark != "" and not own)  # our own pane was closed, another is open
+        ours = is_own(own, pane)
+        over = dead == "1" or (mark != "" and not ours and own != UNSETTLED)  # our own was closed, another is open
         server = f"{pid}:{started}"
         session_id = f"{number}@{server}"
-        rank = own != OWN, int(pane[1:])
+        rank = not ours, int(pane[1:])
         if session_id in ranks and ranks[session_id] <= rank:
             continue
         ranks[session_id] = rank
@@ -64,6 +66,11 @@ def read_listing(parts: list[str]) -> Listing:
             title.strip() if title.isprintable() else plain_text(title).strip(),
         )
     return Listing("up", server, tuple(seen.values()))
+
+
+def is_own(own: str, pane: str) -> bool:
+    """Return whether a pane is the one that we made, by what `@wakeman_pane` is there."""
+    return own in (OWN, pane)
 
 
 def _final_phase(code: str, signal: str) -> Phase:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from wakeman.adapters.tmux.creation import COMMAND_BYTES_MAX, words_length
-from wakeman.adapters.tmux.listing import OWN, plain_text
+from wakeman.adapters.tmux.listing import is_own, plain_text
 from wakeman.adapters.tmux.targets import ATTEMPT_ID, Pane, match_format
 
 PANE_ROW = "#{session_id} #{pid}:#{start_time} #{pane_id} #{pane_dead} #{@wakeman_pane} #{@wakeman}"
@@ -18,7 +18,7 @@ def own_panes(printed: str) -> dict[tuple[str, str, str], Pane]:
     found = {}
     for line in printed.splitlines():
         number, server, pane, dead, own, mark = (line.split(" ", 5) + [""] * 5)[:6]
-        if own == OWN and re.fullmatch(ATTEMPT_ID, mark):
+        if is_own(own, pane) and re.fullmatch(ATTEMPT_ID, mark):
             found[number, server, mark] = Pane(pane, dead == "1", match_format(f"{number}@{server}", mark))
     return found
 
