@@ -22,7 +22,7 @@ def call_slurm(argv: tuple[str, ...], env: Mapping[str, str], timeout: float = Q
     try:
         return ask(argv, env, timeout)
     except LateError as late:
-        said = _plain(late.said)
+        said = _unlabelled(late.said)
         told = f", which says: {said}" if said else ""
         raise ProgramError(f"slurm: no answer within {timeout:g} s of {argv[0]}{told}", "sinfo") from None
     except OSError as error:
@@ -31,8 +31,8 @@ def call_slurm(argv: tuple[str, ...], env: Mapping[str, str], timeout: float = Q
 
 def slurm_words(told: Told) -> str:
     """Return what a program of Slurm's says went wrong, without its own name."""
-    return _plain(told.err) or f"status {told.code}, without a word"
+    return _unlabelled(told.err) or f"status {told.code}, without a word"
 
 
-def _plain(said: bytes) -> str:
+def _unlabelled(said: bytes) -> str:
     return sanitise(re.sub(r"(?m)^(\w+: )?(error: )?", "", said.decode(errors="replace").strip()), 300)
