@@ -12,10 +12,10 @@ from wakeman.ports import Kin, Ran
 
 ATTEMPT_VARIABLE = "WAKEMAN_ATTEMPT"
 """The variable that every process of an attempt inherits."""
-
+_MARK_PREFIX = f"{ATTEMPT_VARIABLE}=".encode()
 _PARENT_FIELD, _SESSION_FIELD = 1, 3
 _STARTED_FIELD = 19  # field of /proc/PID/stat, counted after the name: ticks from the boot to the start
-_PIECE_BYTES = 131072  # a file of /proc gives as many as are asked for, but at its end
+_PIECE_BYTES = 32768  # a file of /proc gives as many as are asked for, but at its end
 _HEAD_BYTES_MAX = 4096  # of a process's status, and of its command line
 
 
@@ -71,8 +71,9 @@ class LocalMachine:
         wanted = {f"{ATTEMPT_VARIABLE}={mark}".encode(): mark for mark in marks}
         found: dict[str, list[int]] = {}
         for pid, environ in self._environs() if wanted else ():
-            for entry in wanted.keys() & set(environ.split(b"\0")):
-                found.setdefault(wanted[entry], []).append(pid)
+            if _MARK_PREFIX in environ:  # of most processes this is all that is to be done
+                for entry in wanted.keys() & set(environ.split(b"\0")):
+                    found.setdefault(wanted[entry], []).append(pid)
         return found
 
     def born(self, pids: Iterable[int]) -> dict[int, float]:
@@ -100,7 +101,7 @@ class LocalMachine:
     def mark_of(self, pid: int) -> str:
         """Read the environment with which it was started. Boundary: "" without /proc (macOS)."""
         with suppress(OSError), open(f"{self._proc}/{pid}/environ", "rb") as file:
-            found = (entry for entry in file.read().split(b"\0") if entry.startswith(f"{ATTEMPT_VARIABLE}=".encode()))
+            found = (entry for entry in file.read().split(b"\0") if entry.startswith(_MARK_PREFIX))
             return next(found, b"").partition(b"=")[2].decode("utf-8", "surrogateescape")
         return ""
 
