@@ -15,9 +15,9 @@ settings.load_profile("shared machine")  # an example that takes long there is n
 OBJECTS_MIN, YOUNG_MIN, OLD_MIN = 100_000, 20, 50
 """When garbage is looked for: each process of pytest holds the 20,000 tests, and would look through them again."""
 
-MEASURED = ("audit", "contracts", "core", "engine", "scripts", "simulation", "test_samples.py")
-"""Tests whose coverage counts. They cover core, protocol and audit completely, and the others take up to three times as
-long while each of their lines is traced."""
+MEASURED = ("audit", "contracts", "core", "engine", "test_samples.py")
+"""Tests whose coverage counts. They cover core, protocol and audit completely, and the others, whole nights among them,
+take up to three times as long while each of their lines is traced."""
 WORKERS_PER_PROCESSOR = 2
 """Most tests wait for a program half of their time."""
 

@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from wakeman.adapters.asking import LateError, ask
 from wakeman.adapters.slurm import batches as kept_batches
 from wakeman.adapters.slurm.allocation import HeldAllocation
 from wakeman.adapters.slurm.batches import Batches, JobTask, KeptTask, job_name
+from wakeman.adapters.slurm.calls import call_slurm
 from wakeman.adapters.slurm.kept_files import append_line
 from wakeman.adapters.slurm.queue import Queue, read_rows, session_of
 from wakeman.adapters.slurm.scripts import job_script, refused_job
 from wakeman.adapters.slurm.site import held_place, held_request, job_request
+from wakeman.core.errors import ProgramError
 from wakeman.core.model import SlurmSpec
 from wakeman.ports import SessionInfo, Start
 
@@ -469,3 +472,25 @@ def test_a_session_that_no_server_would_take_is_refused_before_it_is_submitted()
 
     assert refused is not None
     assert "slurm: session 'w:1': expected letters" in refused.error
+
+
+@pytest.mark.parametrize("stdin", [None, b""], ids=["reads nothing", "reads"])
+@pytest.mark.parametrize(
+    ("prints", "said"),
+    [
+        ("echo 'sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying' >&2; ",
+         ", which says: Slurm temporarily unable to accept job, sleeping and retrying"),
+        ("", ""),
+    ],
+    ids=["why it waits", "nothing"],
+)  # fmt: skip
+def test_what_a_program_said_before_its_time_was_over_is_told(prints: str, said: str, stdin: bytes | None) -> None:
+    argv = ("/bin/sh", "-c", f"{prints}exec sleep 30")
+
+    with pytest.raises(ProgramError) as fault:
+        call_slurm(argv, {"PATH": "/usr/bin:/bin"}, 0.5)
+    with pytest.raises(LateError) as late:
+        ask(argv, {"PATH": "/usr/bin:/bin"}, 0.5, stdin)
+
+    assert f"slurm: no answer within 0.5 s of /bin/sh{said}" == str(fault.value)
+    assert bool(said) == (b"temporarily unable" in late.value.said)

@@ -25,11 +25,19 @@ class Told(Struct, frozen=True):
     err: bytes
 
 
+class LateError(TimeoutError):
+    """A program was killed, as its time was over. `said` is what it had printed to its standard error."""
+
+    def __init__(self, said: bytes) -> None:
+        super().__init__()
+        self.said = said
+
+
 def ask(argv: Sequence[str], env: Mapping[str, str], timeout: float, stdin: bytes | None = None) -> Told:
     """Run a program with exactly `env`; `argv` begins with a path. Without `stdin` it reads nothing.
 
     Shape: with `stdin` it runs in `/`; otherwise in the directory of this process, on which no such program depends.
-    Raises: TimeoutError after `timeout` seconds, when the program was killed; OSError when it cannot be run.
+    Raises: LateError after `timeout` seconds, when the program was killed; OSError when it cannot be run.
     Cost: without `stdin` no import of `subprocess`, which is a tenth of a check.
     """
     if stdin is not None:
@@ -55,9 +63,9 @@ def ask(argv: Sequence[str], env: Mapping[str, str], timeout: float, stdin: byte
     finally:
         for handle in (*streams, *(end for _, end, _ in far)):
             os.close(handle)
-    if code is None:
-        raise TimeoutError
     out, err = streams.values()
+    if code is None:
+        raise LateError(bytes(err))
     return Told(code, bytes(out), bytes(err))
 
 
@@ -100,6 +108,6 @@ def _fed(argv: Sequence[str], env: Mapping[str, str], timeout: float, stdin: byt
 
     try:
         ran = subprocess.run(argv, input=stdin, capture_output=True, cwd="/", env=env, timeout=timeout, check=False)
-    except subprocess.TimeoutExpired:
-        raise TimeoutError from None
+    except subprocess.TimeoutExpired as late:
+        raise LateError(late.stderr or b"") from None
     return Told(ran.returncode, ran.stdout, ran.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from wakeman.adapters.asking import Told, ask
+from wakeman.adapters.asking import LateError, Told, ask
 from wakeman.core.errors import ProgramError
 from wakeman.core.text import sanitise
 
@@ -21,13 +21,18 @@ def call_slurm(argv: tuple[str, ...], env: Mapping[str, str], timeout: float = Q
     """Call a program of Slurm's. Raises: ProgramError on a time-out, or when it cannot be run."""
     try:
         return ask(argv, env, timeout)
-    except TimeoutError:
-        raise ProgramError(f"slurm: no answer of {argv[0]} within {timeout:g} s", "sinfo") from None
+    except LateError as late:
+        said = _unlabelled(late.said)
+        told = f", which says: {said}" if said else ""
+        raise ProgramError(f"slurm: no answer within {timeout:g} s of {argv[0]}{told}", "sinfo") from None
     except OSError as error:
         raise ProgramError(f"{argv[0]}: cannot be run: {error.strerror}", "wakeman doctor FILE") from error
 
 
 def slurm_words(told: Told) -> str:
     """Return what a program of Slurm's says went wrong, without its own name."""
-    said = told.err.decode(errors="replace").strip() or f"status {told.code}, without a word"
-    return sanitise(re.sub(r"(?m)^(\w+: )?(error: )?", "", said), 300)
+    return _unlabelled(told.err) or f"status {told.code}, without a word"
+
+
+def _unlabelled(said: bytes) -> str:
+    return sanitise(re.sub(r"(?m)^(\w+: )?(error: )?", "", said.decode(errors="replace").strip()), 300)

@@ -30,6 +30,7 @@ ICONS = {
     "investigate": "eye",
     "stop": "stop",
     "halt": "stop",
+    "withdraw": "stop",
     "fence": "stop",
     "wrap up": "done",
     "give up": "cross",
