@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wakeman.adapters.ssh.terminals import HostTerminals
     from wakeman.core.model import Host, Plan
 
-END_TRIES_MAX = 2
+END_ROUNDS_MAX = 2
 """Times that a host is asked to end sessions before they are left to the next check."""
 HOSTS_AT_ONCE_MAX = 16
 """Hosts that are called at the same time."""
@@ -212,7 +212,7 @@ class Ssh:
         Cost: one call, and two more where it did not say of each that it was ended: that call may have failed.
         """
         server, look = self.server(host), self._looks[host]
-        for _ in range(END_TRIES_MAX):
+        for _ in range(END_ROUNDS_MAX):
             listed = [seen for one in placements if (seen := look.seen(one)) is not None]
             if server.cancel([(seen.session_id, seen.mark) for seen in listed]) == len(listed):
                 return ()
