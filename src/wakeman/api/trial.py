@@ -308,7 +308,7 @@ def _run_to_its_end(
     """Wait for the program's exit file. Boundary: a session that waits in a queue is as much as can be tried."""
     queued = False
     for turn in range(1, 1 + round(SESSION_S / PAUSE_S)):
-        if ended := _ended(world, what, home):
+        if ended := _trial_exit(world, what, home):
             return ended
         if turn % POLL_TURNS_MIN == 0:
             seen = next((one for one in executor.poll().seen if one.session_id == made.session_id), None)
@@ -316,7 +316,7 @@ def _run_to_its_end(
             if queued and not patient:
                 break
             if seen is not None and seen.phase in ("killed", "lost"):
-                if ended := _ended(world, what, home):  # its server has gone with it
+                if ended := _trial_exit(world, what, home):  # its server has gone with it
                     return ended
                 return Trial(what, f"a program in a session did not end by itself: {seen.why}")
         pause(PAUSE_S)
@@ -326,7 +326,7 @@ def _run_to_its_end(
     return Trial(what, f"a program in a session {'began, and did not end' if began else 'did not begin'}")
 
 
-def _ended(world: World, what: str, home: str) -> Trial | None:
+def _trial_exit(world: World, what: str, home: str) -> Trial | None:
     """Return what the program's exit file says; None while there is none."""
     code = world.files.tail(f"{home}/exit").strip()
     if not code:
