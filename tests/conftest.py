@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,9 @@ WORKERS_PER_PROCESSOR = 2
 
 
 gc.set_threshold(OBJECTS_MIN, YOUNG_MIN, OLD_MIN)
+# Where Python keeps nothing compiled, each process of pytest compiles all tests, each time: half of a collection.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_xdist_auto_num_workers() -> int:
