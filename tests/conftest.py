@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,17 @@ settings.load_profile("shared machine")  # an example that takes long there is n
 OBJECTS_MIN, YOUNG_MIN, OLD_MIN = 100_000, 20, 50
 """When garbage is looked for: each process of pytest holds the 20,000 tests, and would look through them again."""
 
-MEASURED = ("audit", "contracts", "core", "engine", "scripts", "simulation", "test_samples.py")
-"""Tests whose coverage counts. They cover core, protocol and audit completely, and the others take up to three times as
-long while each of their lines is traced."""
+MEASURED = ("audit", "contracts", "core", "engine", "test_samples.py")
+"""Tests whose coverage counts. They cover core, protocol and audit completely, and the others, whole nights among them,
+take up to three times as long while each of their lines is traced."""
 WORKERS_PER_PROCESSOR = 2
 """Most tests wait for a program half of their time."""
 
 
 gc.set_threshold(OBJECTS_MIN, YOUNG_MIN, OLD_MIN)
+# Where Python keeps nothing compiled, each process of pytest compiles all tests, each time: half of a collection.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -128,10 +128,10 @@ class TmuxBench(Bench):
         return self.rig.raw("new-session", "-d", "-P", "-F", "#{session_id}@#{pid}:#{start_time}", "-s", session, "cat")
 
     def exit_status(self, start: Start) -> str:
-        return _read(Path(start.argv[2]) / "exit")
+        return contents(Path(start.argv[2]) / "exit")
 
     def heard(self, start: Start) -> str:
-        return _read(Path(start.argv[2]) / "heard")
+        return contents(Path(start.argv[2]) / "heard")
 
     def settle(self) -> None:
         """Have the server look for ended children.
@@ -165,7 +165,7 @@ class TmuxBench(Bench):
             os.kill(server, signal.SIGCONT)
 
 
-def _read(file: Path) -> str:
+def contents(file: Path) -> str:
     return file.read_text() if file.exists() else ""
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -75,11 +75,19 @@ class Place:
         said = self("up", self.plan(text))
         assert said.code == 0, said.err
 
+    @property
+    def _socket(self) -> Path:
+        return self.path / "tmux" / f"tmux-{os.getuid()}" / "faces"
+
+    @property
+    def served(self) -> bool:
+        """Return whether there was a server at the sleeper's socket."""
+        return self._socket.exists()
+
     def tmux(self, *words: str) -> str:
         """Run tmux on the sleeper's socket, as a person would."""
-        socket = str(self.path / "tmux" / f"tmux-{os.getuid()}" / "faces")
-        ran = subprocess.run([TMUX, "-S", socket, *words], capture_output=True, text=True, check=False, timeout=20)
-        return ran.stdout.strip()
+        argv = [TMUX, "-S", str(self._socket), *words]
+        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20).stdout.strip()
 
     def tree(self) -> dict[str, tuple[int, int]]:
         """Return every file below with its size and time of change; sockets and what a reader locks are left out."""
@@ -142,13 +150,17 @@ def place(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         yield here
         markers = here.markers()
         here.vanish()  # first: the end of a worker would have a check start others
-        here.tmux("kill-server")
+        if here.served:
+            here.tmux("kill-server")
         until(lambda: _woken(markers) and not _is_busy(directory))  # a check on its way may set one more alarm
-        local.world(None, "hand").timer.disarm(_jobs(markers))
+        if markers:
+            local.world(None, "hand").timer.disarm(_jobs(markers))
 
 
-def _woken(markers: Iterable[str]) -> bool:
+def _woken(markers: Sequence[str]) -> bool:
     """End what sleeps for these deployments."""
+    if not markers:
+        return True
     timer = local.world(None, "hand").stand_in
     timer.disarm([job.job for marker in markers for end in ("", SOON) for job in timer.find(marker + end)])
     return True

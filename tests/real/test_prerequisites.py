@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -153,3 +154,15 @@ def test_a_trial_takes_away_the_session_of_one_that_was_killed_and_no_other(rig:
     given(rig, Broken("", ""), "doctor", "wakeman.toml")
 
     assert {"runs", "theirs"} == set(rig.sessions())
+
+
+def test_a_trial_takes_away_the_directory_of_one_that_was_killed_and_of_no_other(rig: Rig) -> None:
+    rig.write(PLAN)
+    for name, age_s in {"0123456789ab": 4000, "0123456789ac": 60, "notes": 4000}.items():
+        made = rig.state / f".trial-{name}"
+        (made / "attempts").mkdir(parents=True)
+        os.utime(made, (time.time() - age_s,) * 2)
+
+    given(rig, Broken("", ""), "doctor", "wakeman.toml")
+
+    assert {".trial-0123456789ac", ".trial-notes"} == {path.name for path in rig.state.iterdir()}

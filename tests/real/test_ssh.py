@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -141,6 +142,22 @@ def test_a_night_of_seven_runs_on_three_hosts_as_many_at_a_time_as_they_have_slo
     assert 7 == len(rig.of("launched"))
     assert {name: [] for name in HOSTS} == rig.placed()
     assert 0 == rig.run("audit", "night").returncode
+
+
+def test_a_trial_that_is_killed_leaves_no_session_on_its_host(rig: SshRig) -> None:
+    """The session's making kills the program: nobody is there any more who could end it."""
+    pid, made = rig.place / "pid", rig.place / "made"
+    rig.hosts.tmux("alpha", "-f", "/dev/null", "start-server", ";", "set", "-g", "exit-empty", "off")
+    kill = f"echo #{{hook_session_name}} >>{made}; kill -KILL $(cat {pid})"
+    rig.hosts.tmux("alpha", "set-hook", "-g", "session-created", f"run-shell '{kill}'")
+    rig.write(PLAN.replace("COMMAND", MAKES).replace("HOSTS", "{ alpha = 2 }").replace("CONFIG", str(rig.hosts.config)))
+    try:
+        said = rig.call(["sh", "-c", f'echo $$ >{pid}; exec "$@"', "sh", *rig.argv("up", "wakeman.toml")])
+
+        assert (-signal.SIGKILL, True) == (said.returncode, made.read_text().startswith("wakeman-trial-"))
+        until(lambda: not rig.hosts.sessions("alpha"), 20)
+    finally:
+        rig.hosts.tmux("alpha", "kill-server")
 
 
 def test_while_a_host_does_not_answer_nothing_is_decided_about_its_workers(rig: SshRig) -> None:
@@ -297,6 +314,31 @@ def test_a_connection_that_breaks_while_a_session_is_made_starts_it_once(
     assert (0 if before else 1) == len(hosts.sessions("alpha"))
     assert one.session_id == place.submit([lives(directory, "w")])[0].session_id
     ended(place)
+
+
+@pytest.mark.parametrize("fails", ["once", "ever"])
+def test_a_session_that_a_failing_call_has_not_ended_is_not_forgotten(
+    hosts: SshHosts, directory: str, fails: str
+) -> None:
+    """A call can fail there with a status of its own, such as a shell's that cannot fork."""
+    place = executor(hosts, directory, alpha=2)
+    (made,) = place.submit([lives(directory, "w")])
+    breaks, failed = Path(directory, "ssh.sh"), Path(directory, "failed")
+    when = f"[ ! -e {failed} ]" if fails == "once" else "true"
+    case = f'case "$*" in *kill-session*) {when} && {{ echo >{failed}; exit 1; }} ;; esac'
+    breaks.write_text(f'#!/bin/sh\n{case}\nexec {place._place["ssh"]} "$@"\n')
+    breaks.chmod(0o700)
+    broken = Ssh({**place._place, "ssh": str(breaks)}, directory, place._env)
+    if fails == "once":
+        assert 1 == broken.cancel([(made.session_id, "kit/w")])
+    else:
+        with pytest.raises(ProgramError, match="ssh: alpha: still there: w"):
+            broken.cancel([(made.session_id, "kit/w")])
+        assert ["w"] == [one.session for one in place.poll().seen]
+
+        assert 1 == place.cancel([(made.session_id, "kit/w")])
+    assert failed.exists()
+    assert ([], ()) == (hosts.sessions("alpha"), place.poll().seen)
 
 
 def test_a_server_whose_socket_was_removed_is_not_taken_for_gone(hosts: SshHosts, directory: str) -> None:

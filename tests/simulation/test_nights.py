@@ -8,7 +8,6 @@ import sys
 
 import pytest
 from tests.simulation.conftest import PLAYED_WITHIN_S
-from tests.simulation.elsewhere import night_of
 
 
 def played(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -31,9 +30,3 @@ def test_a_seed_plays_the_same_night_in_every_process() -> None:
 
     assert told[0] == told[1]
     assert all(text.count("\n") > 50 for text in told[0])
-
-
-@pytest.mark.parametrize("seed", range(200))
-def test_nights_in_this_process_too(seed: int) -> None:
-    """What they cover is counted here alone."""
-    assert night_of(seed).play().outcome != "open"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import posixpath
 import re
@@ -46,6 +47,12 @@ ROOM_BYTES = 128 * 1024
 """Bytes that the first files of a deployment take, with some to spare: with less room, nothing begins."""
 TRIAL_PREFIX = ".trial-"
 """How the name of the trial's directory begins."""
+TRIAL_TAIL = "[0-9a-f]" * 12
+"""What it ends with, as a pattern."""
+KILLED_S, KEPT_S = 3600.0, 86_400.0
+"""Seconds after which a trial must have been killed, and for which a host that has something of it is waited for."""
+CLEARED_MAX = 10
+"""Trials that were killed of which one more removes what is left."""
 SPOOL = "look at its spool: df /var/spool/cron/atjobs or /var/spool/at, and ls -ld of it"
 NODE_CHECKS = "alarm"
 """What was tried where checks run as jobs."""
@@ -218,7 +225,9 @@ def _try_session(
         name = f"wakeman-trial-{os.getpid()}"
         leaves = (f"{home}/claim", *asked[:1])
         carried = Carried(needs=(argv[1], f"{home}/", argv[4]), leaves=leaves, last=f"{home}/exit")
-        start = shortened_start(Start(session=name, mark=mark, argv=argv, cwd="/", env=host.env, carried=carried))
+        # Where nobody is left to end it, it ends by itself; what it came to is in its files.
+        asked_for = Start(name, mark, argv, cwd="/", env=host.env, lingers=False, carried=carried)
+        start = shortened_start(asked_for)
         before = world.clock.now()
         (made,) = executor.submit([start])
         if made.error:
@@ -229,6 +238,7 @@ def _try_session(
             lack = executor.lack(made.session_id) if tried.why and isinstance(executor, ExplainingExecutor) else None
         finally:
             _removed(executor, made, mark, pause)
+            _clear_killed(world, host, place)
         yield Trial(lack.what, lack.found, lack.mend) if lack is not None else tried
         if asked and not tried.why:
             path = host.env.get("PATH", "")
@@ -298,21 +308,32 @@ def _run_to_its_end(
     """Wait for the program's exit file. Boundary: a session that waits in a queue is as much as can be tried."""
     queued = False
     for turn in range(1, 1 + round(SESSION_S / PAUSE_S)):
-        if code := world.files.tail(f"{home}/exit").strip():
-            why = "" if code == b"0" else f"a program in a session ended with status {code.decode(errors='replace')}"
-            return Trial(what, why)
+        if ended := _trial_exit(world, what, home):
+            return ended
         if turn % POLL_TURNS_MIN == 0:
             seen = next((one for one in executor.poll().seen if one.session_id == made.session_id), None)
             queued = seen is not None and seen.phase == "queued"
             if queued and not patient:
                 break
             if seen is not None and seen.phase in ("killed", "lost"):
+                if ended := _trial_exit(world, what, home):  # its server has gone with it
+                    return ended
                 return Trial(what, f"a program in a session did not end by itself: {seen.why}")
         pause(PAUSE_S)
     if queued:
         return Trial(what, found=QUEUED)
     began = bool(world.files.marks([f"{home}/claim"]))
     return Trial(what, f"a program in a session {'began, and did not end' if began else 'did not begin'}")
+
+
+def _trial_exit(world: World, what: str, home: str) -> Trial | None:
+    """Return what the program's exit file says; None while there is none."""
+    code = world.files.tail(f"{home}/exit").strip()
+    if not code:
+        return None
+    return Trial(
+        what, "" if code == b"0" else f"a program in a session ended with status {code.decode(errors='replace')}"
+    )
 
 
 def _of_a_trial(session: SessionInfo) -> bool:
@@ -333,6 +354,28 @@ def _removed(executor: Executor, made: Made, mark: str, pause: Callable[[float],
             pause(PAUSE_S)
         if isinstance(executor, CopyingExecutor):
             executor.forget()
+
+
+def _clear_killed(world: World, host: Host, place: str) -> None:
+    """Remove the directories of trials that were killed, and what they have left elsewhere.
+
+    Boundary: one of which a host has something and does not answer is kept for the next trial, for a day.
+    """
+    for old in sorted(glob.glob(f"{glob.escape(os.path.dirname(place))}/{TRIAL_PREFIX}{TRIAL_TAIL}"))[:CLEARED_MAX]:
+        with suppress(OSError):
+            age_s = world.clock.now().timestamp() - os.lstat(old).st_mtime
+            if old != place and age_s > KILLED_S and (_ended_there(world, host, old) or age_s > KEPT_S):
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def _ended_there(world: World, host: Host, old: str) -> bool:
+    """End what a trial has left at the places of workers; return whether nothing of it is there."""
+    try:
+        executor = world.executor(replace(host, directory=old))
+        executor.cancel([(one.session_id, one.mark) for one in executor.poll().seen if _of_a_trial(one) and one.over])
+        return not (executor.forget() if isinstance(executor, CopyingExecutor) else {})
+    except WakemanError:
+        return False
 
 
 def _try_outputs(outputs: Iterable[str]) -> Iterator[Trial]:

@@ -94,3 +94,12 @@ def test_each_fault_of_the_table_is_told_at_its_key(given: dict[str, Any], probl
     found = fault.value.problems
     assert len(problems) == len(found), found
     assert all(line.startswith(start) for line, start in zip(found, problems, strict=True)), found
+
+
+@pytest.mark.parametrize(("executor", "whose"), [("tmux", "[workers]"), ("slurm", "[slurm]")])
+def test_beside_an_executor_of_ours_the_table_is_refused_and_its_own_is_named(executor: str, whose: str) -> None:
+    with pytest.raises(PlanError) as fault:
+        read_plan(PLAN.replace('"mine"', f'"{executor}"') + "image = 1\n", "wakeman.toml")
+
+    what = f"found beside workers.executor = '{executor}', whose keys are in {whose}; expected an executor of a package"
+    assert (f"wakeman.toml:8: executor: {what}",) == fault.value.problems

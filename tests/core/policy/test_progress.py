@@ -140,6 +140,13 @@ def test_a_worker_is_estimated_from_its_own_launch_on() -> None:
     assert (0.08, 100.0) == (found.rate, found.estimate and found.estimate.left)
 
 
+@pytest.mark.parametrize("done", [0, 1, 2])
+def test_a_worker_has_no_rate_before_it_has_made_three_units(done: int) -> None:
+    d = night(done, 9)
+
+    assert Progress(done=done, total=9) == of_worker(d, d.workers["w"], NOW)
+
+
 def test_a_worker_that_was_not_launched_has_no_rate() -> None:
     d = night(4, 12)
     d.workers["w"].began = None

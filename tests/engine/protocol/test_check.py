@@ -129,6 +129,12 @@ def written_anew(why: str = "") -> Play:
     return after(made, 70)
 
 
+def unkept(made: Play) -> Play:
+    """Have the disk refuse what the first worker has made."""
+    made.stage.files.failing["/plans/out/w0/u0.json"] = "no room"
+    return made
+
+
 def interrupted(made: Play, *, told: bool) -> Play:
     """Leave a press to a worker open, and a notice if one is `told`, as a verb and a check that died have."""
     world = made.stage.world("hand:1")
@@ -240,6 +246,21 @@ CHECKS: dict[str, tuple[Callable[[], Play], list[Step]]] = {
             GiveBack,
             FindAlarm,
             "action: closed",
+        ],
+    ),
+    "the disk does not keep what a worker has made": (
+        lambda: unkept(after(begun(**TWO, acts={"w1": Act(seconds=600)}), 70)),
+        [
+            *LOOK,
+            Sync,
+            "outcome: w0 unsynced",
+            "transition: w0 exited, w1 started",
+            "decision: clean up",
+            "action: w0_c1 enrolled",
+            "decision: launch",
+            *launch("w0_c1"),
+            "decision: sleep",
+            *REARM,
         ],
     ),
     "the disk does not keep an output that was written anew": (

@@ -61,6 +61,13 @@ def test_an_alarm_is_set_before_a_pause_ends(verb: e.Verb, ends: bool) -> None:
     assert [*alarm, "fold: requested"] == asked(paused(), verb)
 
 
+def test_answers_that_are_ignored_are_written_with_who_sent_them_and_by_which_face() -> None:
+    (step,) = requests.ignored("two are of no question", "ntfy", "topic")
+
+    asked = e.Requested(verb="answer", text="two are of no question", who="ntfy", face="topic")
+    assert ("fold", [asked]) == (step.kind, [draft.data for draft in step.drafts])
+
+
 @pytest.mark.parametrize(
     ("worker", "steps"),
     [("w0", ["transition: w0 requested"]), ("w1", ["transition: w1 requested, w1 exited"])],

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from wakeman.adapters.ssh.terminals import HostTerminals
     from wakeman.core.model import Host, Plan
 
+END_ROUNDS_MAX = 2
+"""Times that a host is asked to end sessions before they are left to the next check."""
 HOSTS_AT_ONCE_MAX = 16
 """Hosts that are called at the same time."""
 Answer = TypeVar("Answer")
@@ -195,15 +197,29 @@ class Ssh:
         """End sessions of a host; return why that is not known to have been done."""
         if self._looks[host].listing.state == "unknown":
             return self._looks[host].listing.why
-        there = ((self.local_id(one), one.mark) for one, _ in found)
         try:
-            self.server(host).cancel([(number, mark) for number, mark in there if number])
+            left = self._left_there(host, [one for one, _ in found])
             self._connection(host).end_programs([one.mark for one, _ in found])
             self._bring(host, [one for one, _ in found])
         except ProgramError as fault:
             return str(fault)
-        self._placements.drop(one.id for one, _ in found)
-        return ""
+        self._placements.drop(one.id for one, _ in found if one not in left)
+        return f"ssh: {host}: still there: {', '.join(one.session for one in left)}" if left else ""
+
+    def _left_there(self, host: str, placements: Sequence[Placement]) -> Sequence[Placement]:
+        """End the sessions of placements that a host lists; return those that it lists after that.
+
+        Cost: one call, and two more where it did not say of each that it was ended: that call may have failed.
+        """
+        server, look = self.server(host), self._looks[host]
+        for _ in range(END_ROUNDS_MAX):
+            listed = [seen for one in placements if (seen := look.seen(one)) is not None]
+            if server.cancel([(seen.session_id, seen.mark) for seen in listed]) == len(listed):
+                return ()
+            look = HostLook(server.listing())
+            if look.listing.state == "unknown":
+                raise ProgramError(look.listing.why, "wakeman status")
+        return [one for one in placements if look.seen(one) is not None]
 
     def local_id(self, one: Placement) -> str:
         """Return the id that the last look saw of a session in its host's own server; "" for none."""
